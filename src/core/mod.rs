@@ -1,0 +1,12 @@
+//! What a task is and how it lives: takes commands, runs turns against a [`backend::Backend`], and keeps
+//! each task's log, which everybody else reads. No wire forms, no HTTP, no Dify JSON.
+
+pub mod backend;
+pub mod clock;
+pub mod command;
+pub mod error;
+pub mod event;
+pub mod ids;
+pub mod message;
+pub mod state;
+pub mod task;

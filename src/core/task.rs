@@ -1,0 +1,56 @@
+//! A task as it is at one moment: what a client reads, what a store keeps.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::event::{Facts, Status, TextArtifact};
+use super::ids::{Caller, ContextId, TaskId};
+use super::message::Message;
+
+/// One artifact of a task: a text that has grown to this.
+#[derive(Clone, Debug)]
+pub struct Artifact {
+    /// Which one.
+    pub kind: TextArtifact,
+    /// Its text so far.
+    pub text: String,
+}
+
+/// A snapshot of a task (A2A 1.0 `Task`).
+#[derive(Clone, Debug)]
+pub struct Task {
+    /// The task's id.
+    pub id: TaskId,
+    /// The context it belongs to.
+    pub context_id: ContextId,
+    /// Whose task it is.
+    pub caller: Caller,
+    /// When it was accepted.
+    pub created_at: Timestamp,
+    /// Where it stands.
+    pub status: Arc<Status>,
+    /// The messages of the caller, oldest first.
+    pub history: Vec<Arc<Message>>,
+    /// What the agent has produced so far.
+    pub artifacts: Vec<Artifact>,
+    /// What is known beside the text.
+    pub facts: Arc<Facts>,
+}
+
+impl Task {
+    /// Keeps only the newest `limit` messages of the history (A2A 1.0 §3.2.4); `None` keeps all.
+    pub fn limit_history(&mut self, limit: Option<u32>) {
+        let Some(limit) = limit.and_then(|limit| usize::try_from(limit).ok()) else { return };
+        let surplus = self.history.len().saturating_sub(limit);
+        self.history.drain(..surplus);
+    }
+
+    /// The answer's text so far.
+    pub fn answer(&self) -> Option<&str> {
+        self.artifacts
+            .iter()
+            .find(|artifact| artifact.kind == TextArtifact::Answer)
+            .map(|found| found.text.as_str())
+    }
+}

@@ -1,0 +1,3 @@
+//! Makes a Dify app a first-class A2A agent.
+
+pub mod core;

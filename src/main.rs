@@ -1,0 +1,3 @@
+//! The `dify-a2a` program.
+
+fn main() {}
