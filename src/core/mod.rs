@@ -7,6 +7,8 @@ pub mod command;
 pub mod error;
 pub mod event;
 pub mod ids;
+pub mod log;
 pub mod message;
+pub mod reader;
 pub mod state;
 pub mod task;

@@ -1,0 +1,302 @@
+//! The log of one task: one writer appends, any number of readers read, each at its own place and pace.
+//!
+//! Text lives in one growing buffer per artifact; an entry only points into it (`answer, bytes 120..131`). An
+//! append copies its bytes once and costs the same at the end of a long answer as at its beginning. Nothing is
+//! pushed to readers: they are woken and come for what they lack, so a slow one costs no memory and delays nobody.
+//!
+//! ```text
+//!   writer --append--> entries: [working] [answer 0..5] [answer 5..11] [close answer] [completed]
+//!                                  ^ reader A (kept up: one entry at a time)  ^ reader B (late: takes 0..11 as one)
+//! ```
+//!
+//! A position (`Seq`) counts entries, so it is stable for the life of the log and can be handed to clients.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::watch;
+
+use super::event::{Facts, FactsUpdate, Status, TextArtifact};
+use super::message::Message;
+use super::state::IllegalMove;
+use super::task::{Artifact, Task};
+
+/// How many entries come before a place in a log.
+pub type Seq = u64;
+
+/// Longest text of one log entry, bytes; longer pieces become several entries, so that no reader's event
+/// outgrows what widespread clients accept for one event (4 MiB, JSON escapes included).
+pub const MAX_ENTRY_TEXT: usize = 64 * 1024;
+
+/// Longest text of one artifact, bytes, over all its replacements: a runaway answer ends here.
+pub const MAX_ARTIFACT_TEXT: usize = 64 * 1024 * 1024;
+
+/// An artifact's text would grow over [`MAX_ARTIFACT_TEXT`]; the piece was not taken.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("the {} grew over {MAX_ARTIFACT_TEXT} bytes", .0.name())]
+pub struct TooLong(pub TextArtifact);
+
+/// One entry. Ranges are bytes of one version of one text.
+#[derive(Clone, Debug)]
+pub(super) enum Entry {
+    /// The text is complete.
+    Close { text: u8 },
+    /// A new status.
+    Status(Arc<Status>),
+    /// A piece of text; from zero means that the artifact begins, or begins anew, with it.
+    Text { text: u8, version: u16, from: u32, to: u32 },
+}
+
+/// One artifact's text with all its versions: a replacement begins a new one, and readers that are behind
+/// still find what was said before.
+#[derive(Debug)]
+pub(super) struct Text {
+    pub(super) kind: TextArtifact,
+    pub(super) versions: Vec<String>,
+    closed: bool,
+}
+
+impl Text {
+    pub(super) fn version(&self, version: u16) -> &str {
+        self.versions.get(usize::from(version)).map_or("", String::as_str)
+    }
+
+    fn bytes(&self) -> usize {
+        self.versions.iter().map(String::len).sum()
+    }
+}
+
+/// What the lock guards.
+#[derive(Debug)]
+pub(super) struct Inner {
+    /// The task without its artifacts; status and facts are the present ones.
+    head: Task,
+    pub(super) texts: Vec<Text>,
+    pub(super) entries: Vec<Entry>,
+}
+
+/// The log of one task.
+#[derive(Debug)]
+pub struct TaskLog {
+    inner: Mutex<Inner>,
+    wake: watch::Sender<()>,
+}
+
+impl TaskLog {
+    /// The log of a task that has just been accepted.
+    pub fn new(task: Task) -> Arc<Self> {
+        let inner = Inner { head: task, texts: Vec::new(), entries: Vec::new() };
+        Arc::new(Self { inner: Mutex::new(inner), wake: watch::Sender::new(()) })
+    }
+
+    /// Appends a piece of text. Empty pieces are nothing; after the end nothing is taken.
+    ///
+    /// # Errors
+    /// [`TooLong`] when the artifact is full.
+    pub fn text(&self, artifact: TextArtifact, delta: &str) -> Result<(), TooLong> {
+        if delta.is_empty() {
+            return Ok(());
+        }
+        let mut inner = self.lock();
+        if inner.head.status.state.is_terminal() {
+            return Ok(());
+        }
+        inner.append(artifact, delta)?;
+        drop(inner);
+        self.wake.send_replace(());
+        Ok(())
+    }
+
+    /// Voids an artifact's text and begins it anew with `text`.
+    ///
+    /// # Errors
+    /// [`TooLong`] when the artifact is full.
+    pub fn replace(&self, artifact: TextArtifact, text: &str) -> Result<(), TooLong> {
+        let mut inner = self.lock();
+        if inner.head.status.state.is_terminal() {
+            return Ok(());
+        }
+        inner.replace(artifact, text)?;
+        drop(inner);
+        self.wake.send_replace(());
+        Ok(())
+    }
+
+    /// Adds to what is known beside the text. Readers see it with the next entry that shows facts.
+    pub fn learn(&self, update: FactsUpdate) {
+        Arc::make_mut(&mut self.lock().head.facts).apply(update);
+    }
+
+    /// As [`TaskLog::learn`], for facts that no backend reports.
+    pub fn amend(&self, change: impl FnOnce(&mut Facts)) {
+        change(Arc::make_mut(&mut self.lock().head.facts));
+    }
+
+    /// Appends a status; a terminal one closes all open texts first and is the last entry for ever.
+    ///
+    /// # Errors
+    /// [`IllegalMove`] when the task cannot take that state, for one because it has ended.
+    pub fn status(&self, status: Arc<Status>) -> Result<(), IllegalMove> {
+        let mut inner = self.lock();
+        inner.head.status.state.advance(status.state)?;
+        if status.state.is_terminal() {
+            inner.close_all();
+        }
+        inner.head.status = Arc::clone(&status);
+        inner.entries.push(Entry::Status(status));
+        drop(inner);
+        self.wake.send_replace(());
+        Ok(())
+    }
+
+    /// Adds a message of the caller to the task's history.
+    pub fn remember(&self, message: Arc<Message>) {
+        self.lock().head.history.push(message);
+    }
+
+    /// The task as it is now.
+    pub fn snapshot(&self) -> Task {
+        self.snapshot_at_end().0
+    }
+
+    /// The task as it is now, and the place in the log where that is.
+    pub fn snapshot_at_end(&self) -> (Task, Seq) {
+        let inner = self.lock();
+        let end = inner.entries.len();
+        (inner.task_at(end), seq(end))
+    }
+
+    /// The task as it was at `at`, or nothing if the log is not that long. History and facts are those of now.
+    pub fn snapshot_at(&self, at: Seq) -> Option<Task> {
+        let inner = self.lock();
+        let at = usize::try_from(at).ok().filter(|at| *at <= inner.entries.len())?;
+        Some(inner.task_at(at))
+    }
+
+    /// The task without its artifacts: cheap, however long the answer.
+    pub fn head(&self) -> Task {
+        self.lock().head.clone()
+    }
+
+    /// The present status.
+    pub fn present(&self) -> Arc<Status> {
+        Arc::clone(&self.lock().head.status)
+    }
+
+    /// A receiver that is woken by every append.
+    pub(super) fn wakes(&self) -> watch::Receiver<()> {
+        self.wake.subscribe()
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, Inner> {
+        // A panic while the lock was held can only have come from an allocation failure between whole steps.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    pub(super) fn facts(&self) -> &Arc<Facts> {
+        &self.head.facts
+    }
+
+    fn append(&mut self, artifact: TextArtifact, delta: &str) -> Result<(), TooLong> {
+        let index = self.text_index(artifact);
+        let Some(text) = self.texts.get_mut(index) else { return Err(TooLong(artifact)) };
+        if text.bytes() + delta.len() > MAX_ARTIFACT_TEXT {
+            return Err(TooLong(artifact));
+        }
+        let version = text.versions.len().saturating_sub(1);
+        let Some(buffer) = text.versions.last_mut() else { return Err(TooLong(artifact)) };
+        let mut rest = delta;
+        while !rest.is_empty() {
+            let (piece, after) = rest.split_at(rest.floor_char_boundary(MAX_ENTRY_TEXT));
+            let from = buffer.len();
+            buffer.push_str(piece);
+            self.entries.push(text_entry(index, version, from, buffer.len()));
+            rest = after;
+        }
+        Ok(())
+    }
+
+    fn replace(&mut self, artifact: TextArtifact, new: &str) -> Result<(), TooLong> {
+        let index = self.text_index(artifact);
+        let Some(text) = self.texts.get_mut(index) else { return Err(TooLong(artifact)) };
+        if text.bytes() + new.len() > MAX_ARTIFACT_TEXT || text.versions.len() >= usize::from(u16::MAX) {
+            return Err(TooLong(artifact));
+        }
+        if text.versions.last().is_some_and(|last| !last.is_empty()) {
+            text.versions.push(String::new());
+        }
+        if new.is_empty() {
+            let version = text.versions.len().saturating_sub(1);
+            self.entries.push(text_entry(index, version, 0, 0));
+            return Ok(());
+        }
+        self.append(artifact, new)
+    }
+
+    /// The place of the artifact's text, made when it is not there yet.
+    fn text_index(&mut self, artifact: TextArtifact) -> usize {
+        if let Some(found) = self.texts.iter().position(|text| text.kind == artifact) {
+            return found;
+        }
+        self.texts.push(Text { kind: artifact, versions: vec![String::new()], closed: false });
+        self.texts.len() - 1
+    }
+
+    fn close_all(&mut self) {
+        for (index, text) in self.texts.iter_mut().enumerate() {
+            if !text.closed {
+                text.closed = true;
+                self.entries.push(Entry::Close { text: u8::try_from(index).unwrap_or(u8::MAX) });
+            }
+        }
+    }
+
+    /// The task after the first `at` entries.
+    fn task_at(&self, at: usize) -> Task {
+        let mut task = self.head.clone();
+        if at == self.entries.len() {
+            task.artifacts = self.texts.iter().map(|text| artifact(text, text.versions.last())).collect();
+            return task;
+        }
+        let mut ends: Vec<Option<(u16, usize)>> = vec![None; self.texts.len()];
+        task.status = Arc::new(Status::plain(super::state::TaskState::Submitted, task.created_at));
+        for entry in self.entries.iter().take(at) {
+            match entry {
+                Entry::Close { .. } => {}
+                Entry::Status(status) => task.status = Arc::clone(status),
+                Entry::Text { text, version, to, .. } => {
+                    if let Some(end) = ends.get_mut(usize::from(*text)) {
+                        *end = Some((*version, usize::try_from(*to).unwrap_or(usize::MAX)));
+                    }
+                }
+            }
+        }
+        let shown = self.texts.iter().zip(ends).filter_map(|(text, end)| {
+            let (version, to) = end?;
+            let text_then = text.version(version).get(..to)?.to_owned();
+            Some(artifact(text, Some(&text_then)))
+        });
+        task.artifacts = shown.collect();
+        task
+    }
+}
+
+fn artifact(text: &Text, version: Option<&String>) -> Artifact {
+    Artifact { kind: text.kind, text: version.cloned().unwrap_or_default() }
+}
+
+fn text_entry(text: usize, version: usize, from: usize, to: usize) -> Entry {
+    // All four fit: an artifact's text is at most MAX_ARTIFACT_TEXT, and `replace` counts versions.
+    Entry::Text {
+        text: u8::try_from(text).unwrap_or(u8::MAX),
+        version: u16::try_from(version).unwrap_or(u16::MAX),
+        from: u32::try_from(from).unwrap_or(u32::MAX),
+        to: u32::try_from(to).unwrap_or(u32::MAX),
+    }
+}
+
+/// A count of entries as a position.
+pub(super) fn seq(entries: usize) -> Seq {
+    Seq::try_from(entries).unwrap_or(Seq::MAX)
+}
