@@ -4,11 +4,16 @@
 pub mod backend;
 pub mod clock;
 pub mod command;
+pub mod context;
+pub mod engine;
 pub mod error;
 pub mod event;
 pub mod ids;
 pub mod log;
 pub mod message;
 pub mod reader;
+pub mod repeats;
 pub mod state;
+pub mod store;
 pub mod task;
+pub mod turn;

@@ -1,0 +1,457 @@
+//! The operations on tasks: send, get, list, cancel, subscribe, and the orderly end of it all.
+//!
+//! Takes commands from any dialect and gives tasks and readers of their logs. A turn runs on its own, apart from
+//! the request that began it; what clients see of it they read from its log.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use dashmap::DashMap;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
+
+use super::backend::Backend;
+use super::clock::Clock;
+use super::command::{Cancel, Get, List, Send};
+use super::context::Contexts;
+use super::error::Error;
+use super::event::Status;
+use super::ids::{Caller, ContextId, IdSource, MessageId, TaskId};
+use super::log::{Seq, TaskLog};
+use super::message::Message;
+use super::reader::{Closing, Reader, Until};
+use super::repeats::Repeats;
+use super::state::TaskState;
+use super::store::{ContextKey, Page, Store, StoreError};
+use super::task::Task;
+use super::turn::{Stop, Turn};
+
+/// How long the log of an ended task stays, so that a client whose connection broke at the end gets the rest.
+pub const LINGER: Duration = Duration::from_secs(60);
+
+/// Most logs of ended tasks that stay; the oldest go first.
+pub const MAX_LINGERING: usize = 4096;
+
+/// How often what is too old is looked for.
+const SWEEP_EVERY: Duration = Duration::from_secs(10);
+
+/// Longest time that a cancel waits for its task to end. Backends are bounded well below it.
+const CANCEL_LIMIT: Duration = Duration::from_secs(20);
+
+/// How long a shutdown waits for turns that were told to stop, after the grace.
+const ABORT_LIMIT: Duration = Duration::from_secs(10);
+
+/// Longest user name that goes to the backend, characters.
+const MAX_USER: usize = 255;
+
+/// What the backend gets as the user of a turn.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum UserPolicy {
+    /// The authenticated caller, else the `contextId`.
+    Auto,
+    /// Always the `contextId`.
+    Context,
+    /// Always this name.
+    Fixed(String),
+}
+
+/// The engine's settings.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// How long a repeated send is recognized; zero is off.
+    pub idempotency_window: Duration,
+    /// Turns that run at once.
+    pub max_concurrent_turns: usize,
+    /// What the backend gets as user.
+    pub user: UserPolicy,
+}
+
+/// The four things that the engine stands on.
+#[derive(Clone)]
+pub struct Parts {
+    /// Who does the work.
+    pub backend: Arc<dyn Backend>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// New ids.
+    pub ids: Arc<dyn IdSource>,
+    /// Who keeps the tasks.
+    pub store: Arc<dyn Store>,
+}
+
+/// A task whose log is in memory.
+struct Live {
+    log: Arc<TaskLog>,
+    stop: Arc<Stop>,
+}
+
+/// What turns share with the engine.
+pub(super) struct Shared {
+    pub(super) backend: Arc<dyn Backend>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) store: Arc<dyn Store>,
+    ids: Arc<dyn IdSource>,
+    limits: Limits,
+    contexts: Arc<Contexts>,
+    live: DashMap<TaskId, Live>,
+    lingering: Mutex<VecDeque<(Instant, TaskId)>>,
+    repeats: Repeats,
+    turns: TaskTracker,
+    draining: CancellationToken,
+    abort: CancellationToken,
+}
+
+/// The engine. Cloning it gives another handle on the same one.
+#[derive(Clone)]
+pub struct Engine(Arc<Shared>);
+
+/// What a send came to.
+#[derive(Clone, Debug)]
+pub enum Sent {
+    /// The task's log: it was begun now, or by the same send not long ago.
+    Log(Arc<TaskLog>),
+    /// The same send was made not long ago, and its task has ended since and left memory.
+    Past(Arc<Task>),
+}
+
+impl Engine {
+    /// An engine at work. It sweeps by itself until it is drained.
+    pub fn new(parts: Parts, limits: Limits) -> Self {
+        let shared = Arc::new(Shared {
+            backend: parts.backend,
+            clock: parts.clock,
+            store: parts.store,
+            ids: parts.ids,
+            contexts: Contexts::new(limits.max_concurrent_turns),
+            live: DashMap::new(),
+            lingering: Mutex::default(),
+            repeats: Repeats::new(limits.idempotency_window),
+            limits,
+            turns: TaskTracker::new(),
+            draining: CancellationToken::new(),
+            abort: CancellationToken::new(),
+        });
+        let sweeping = Arc::clone(&shared);
+        shared.turns.spawn(async move {
+            while sweeping.draining.run_until_cancelled(tokio::time::sleep(SWEEP_EVERY)).await.is_some() {
+                sweeping.sweep().await;
+            }
+        });
+        Self(shared)
+    }
+
+    /// Sends a message: begins a task, or finds the one that the same send has begun.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the request; then nothing was begun.
+    pub async fn send(&self, caller: &Caller, command: Send) -> Result<Sent, Error> {
+        let shared = &self.0;
+        if shared.draining.is_cancelled() {
+            return Err(Error::Draining);
+        }
+        if command.wants_push {
+            return Err(Error::PushNotSupported);
+        }
+        if let Some(task_id) = &command.message.task_id {
+            self.refuse_follow_up(caller, task_id, command.message.context_id.as_ref()).await?;
+        }
+        shared.backend.accept(&command.message)?;
+        let as_sent = Arc::new(command.message);
+        let (log, stop) = shared.new_task(caller, &as_sent);
+        let task = log.head();
+        if let Some(first) = shared.repeats.claim(caller, &as_sent, &task.id) {
+            return self.repeated(caller, &first).await;
+        }
+        let begun = self.begin(caller, task, &log, &stop).await;
+        if begun.is_err() {
+            shared.repeats.release(caller, &as_sent, &log.head().id);
+        }
+        begun.map(|()| Sent::Log(log))
+    }
+
+    /// The task as it is.
+    ///
+    /// # Errors
+    /// [`Error::TaskNotFound`] for a task that does not exist or is another caller's.
+    pub async fn get(&self, caller: &Caller, command: &Get) -> Result<Task, Error> {
+        if let Some(log) = self.0.log_of(caller, &command.id) {
+            return Ok(log.snapshot());
+        }
+        let task = self.0.record_of(caller, &command.id).await?;
+        Ok(Arc::unwrap_or_clone(task))
+    }
+
+    /// A page of the caller's tasks.
+    ///
+    /// # Errors
+    /// Only when the store is out of reach.
+    pub async fn list(&self, caller: &Caller, command: &List) -> Result<Page, Error> {
+        let mut page = self.0.store.list(caller, command).await?;
+        for task in &mut page.tasks {
+            let live = self.0.live.get(&task.id).map(|live| Arc::clone(&live.log));
+            if let Some(log) = live.filter(|_| !task.status.state.is_terminal()) {
+                let mut now = if command.include_artifacts { log.snapshot() } else { log.head() };
+                // The list is in the order of the records' times, so it shows these.
+                now.status = Arc::clone(&task.status);
+                *task = Arc::new(now);
+            }
+        }
+        Ok(page)
+    }
+
+    /// Stops a task and waits until it has ended.
+    ///
+    /// # Errors
+    /// [`Error::TaskNotFound`], or [`Error::TaskNotCancelable`] when it ended otherwise.
+    pub async fn cancel(&self, caller: &Caller, command: &Cancel) -> Result<Task, Error> {
+        let live = self.0.live.get(&command.id);
+        let found = live.as_deref().map(|live| (Arc::clone(&live.log), Arc::clone(&live.stop)));
+        drop(live);
+        let Some((log, stop)) = found.filter(|(log, _)| log.head().caller == *caller) else {
+            let task = self.0.record_of(caller, &command.id).await?;
+            return Err(not_cancelable(&task.id, task.status.state));
+        };
+        let state = log.present().state;
+        if state.is_terminal() {
+            return Err(not_cancelable(&command.id, state));
+        }
+        stop.cancel();
+        let (_, mut reader) = log.follow(Until::End, Closing::Mark);
+        if tokio::time::timeout(CANCEL_LIMIT, reader.finish()).await.is_err() {
+            return Err(Error::Internal(format!("task {} did not stop in time", command.id)));
+        }
+        match log.present().state {
+            TaskState::Canceled => Ok(log.snapshot()),
+            state => Err(not_cancelable(&command.id, state)),
+        }
+    }
+
+    /// The task as it is and a reader of what follows; with `after`, the task as it was there and all that came since.
+    ///
+    /// # Errors
+    /// [`Error::TaskNotFound`]; [`Error::UnsupportedOperation`] when the task has ended and there is nothing
+    /// after `after`; [`Error::InvalidParams`] when the log has no such place.
+    pub async fn subscribe(
+        &self,
+        caller: &Caller,
+        id: &TaskId,
+        after: Option<Seq>,
+        closing: Closing,
+    ) -> Result<(Task, Reader), Error> {
+        let Some(log) = self.0.log_of(caller, id) else {
+            let task = self.0.record_of(caller, id).await?;
+            return Err(ended(&task.id));
+        };
+        let (task, reader) = match after {
+            Some(after) => log
+                .follow_from(after, Until::End, closing)
+                .ok_or_else(|| Error::invalid("Last-Event-ID", format!("task {id} has no event {after}")))?,
+            None => log.follow(Until::End, closing),
+        };
+        if task.status.state.is_terminal() {
+            return Err(ended(id));
+        }
+        Ok((task, reader))
+    }
+
+    /// Whether the engine could begin a turn; the reason why not, for the operator.
+    ///
+    /// # Errors
+    /// The reasons, at least one.
+    pub async fn ready(&self) -> Result<(), Vec<String>> {
+        let mut reasons = Vec::new();
+        if self.0.draining.is_cancelled() {
+            reasons.push("shutting down".to_owned());
+        }
+        if let Err(error) = self.0.store.check().await {
+            reasons.push(error.to_string());
+        }
+        if let super::backend::Readiness::NotReady(reason) = self.0.backend.readiness().await {
+            reasons.push(reason);
+        }
+        if reasons.is_empty() { Ok(()) } else { Err(reasons) }
+    }
+
+    /// How many contexts have a turn running.
+    pub fn running(&self) -> usize {
+        self.0.contexts.running()
+    }
+
+    /// Begins no more tasks, gives the running ones `grace` to end, then stops them; they end as failed.
+    pub async fn drain(&self, grace: Duration) {
+        let shared = &self.0;
+        shared.draining.cancel();
+        shared.turns.close();
+        if tokio::time::timeout(grace, shared.turns.wait()).await.is_err() {
+            tracing::warn!(turns = shared.turns.len(), "the grace is over; stopping what still runs");
+            shared.abort.cancel();
+            if tokio::time::timeout(ABORT_LIMIT, shared.turns.wait()).await.is_err() {
+                tracing::error!(turns = shared.turns.len(), "turns did not stop");
+            }
+        }
+    }
+
+    /// A message that names a task: refused, since a task here takes no second message.
+    async fn refuse_follow_up(
+        &self,
+        caller: &Caller,
+        task_id: &TaskId,
+        context_id: Option<&ContextId>,
+    ) -> Result<(), Error> {
+        let task = self.get(caller, &Get { id: task_id.clone(), history_length: None }).await?;
+        if context_id.is_some_and(|context_id| *context_id != task.context_id) {
+            return Err(Error::invalid(
+                "message.contextId",
+                format!("task {task_id} belongs to another context; leave it out or give that task's own"),
+            ));
+        }
+        let what = if task.status.state.is_terminal() { "has ended" } else { "is still being worked on" };
+        Err(Error::UnsupportedOperation(format!(
+            "task {task_id} {what} and takes no further message; send it with the contextId alone to go on \
+             with the conversation"
+        )))
+    }
+
+    async fn repeated(&self, caller: &Caller, first: &TaskId) -> Result<Sent, Error> {
+        tracing::debug!(task.id = %first, "a send was repeated");
+        match self.0.log_of(caller, first) {
+            Some(log) => Ok(Sent::Log(log)),
+            None => Ok(Sent::Past(self.0.record_of(caller, first).await?)),
+        }
+    }
+
+    /// Queues the task's turn, keeps the task, and lets the turn run.
+    async fn begin(
+        &self,
+        caller: &Caller,
+        task: Task,
+        log: &Arc<TaskLog>,
+        stop: &Arc<Stop>,
+    ) -> Result<(), Error> {
+        let shared = &self.0;
+        let key = ContextKey { caller: caller.clone(), id: task.context_id.clone() };
+        let Some(message) = task.history.first().cloned() else {
+            return Err(Error::Internal("a task without a message".to_owned()));
+        };
+        let id = task.id.clone();
+        // The place in the queue first: two sends are answered in the order in which they came.
+        let ticket = shared.contexts.enter(key.clone())?;
+        shared.live.insert(id.clone(), Live { log: Arc::clone(log), stop: Arc::clone(stop) });
+        if let Err(error) = shared.store.put_task(Arc::new(task)).await {
+            shared.live.remove(&id);
+            return Err(error.into());
+        }
+        let turn =
+            Turn { shared: Arc::clone(shared), log: Arc::clone(log), key, message, stop: Arc::clone(stop) };
+        shared.turns.spawn(turn.run(ticket));
+        Ok(())
+    }
+}
+
+impl Shared {
+    /// A fresh message id.
+    pub(super) fn draw_message_id(&self) -> MessageId {
+        MessageId::from(self.ids.draw().to_string())
+    }
+
+    /// What the backend gets as user for turns of this context.
+    pub(super) fn user_for(&self, key: &ContextKey) -> String {
+        let name = match &self.limits.user {
+            UserPolicy::Auto => key.caller.name().unwrap_or(key.id.as_str()),
+            UserPolicy::Context => key.id.as_str(),
+            UserPolicy::Fixed(name) => name,
+        };
+        if name.chars().count() <= MAX_USER {
+            return name.to_owned();
+        }
+        format!("a2a:{}", Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes()))
+    }
+
+    /// Keeps the log of an ended task for a while.
+    pub(super) fn linger(&self, log: &TaskLog) {
+        self.lingering().push_back((Instant::now(), log.head().id));
+        self.forget_ended();
+    }
+
+    fn new_task(&self, caller: &Caller, as_sent: &Arc<Message>) -> (Arc<TaskLog>, Arc<Stop>) {
+        let id = TaskId::from(self.ids.draw().to_string());
+        let context_id = match &as_sent.context_id {
+            Some(given) => given.clone(),
+            None => ContextId::from(self.ids.draw().to_string()),
+        };
+        let now = self.clock.now();
+        let mut message = Message::clone(as_sent);
+        message.context_id = Some(context_id.clone());
+        message.task_id = Some(id.clone());
+        let log = TaskLog::new(Task {
+            id,
+            context_id,
+            caller: caller.clone(),
+            created_at: now,
+            status: Arc::new(Status::plain(TaskState::Submitted, now)),
+            history: vec![Arc::new(message)],
+            artifacts: Vec::new(),
+            facts: Arc::default(),
+        });
+        (log, Arc::new(Stop::under(&self.abort)))
+    }
+
+    fn log_of(&self, caller: &Caller, id: &TaskId) -> Option<Arc<TaskLog>> {
+        let log = self.live.get(id).map(|live| Arc::clone(&live.log))?;
+        (log.head().caller == *caller).then_some(log)
+    }
+
+    async fn record_of(&self, caller: &Caller, id: &TaskId) -> Result<Arc<Task>, Error> {
+        let record = self.store.task(id).await?;
+        record.filter(|task| task.caller == *caller).ok_or_else(|| Error::TaskNotFound(id.clone()))
+    }
+
+    async fn sweep(&self) {
+        self.forget_ended();
+        self.repeats.sweep();
+        if let Err(error) = self.store.sweep(self.clock.now()).await {
+            tracing::warn!(%error, "the store could not be swept");
+        }
+    }
+
+    fn forget_ended(&self) {
+        loop {
+            let gone = {
+                let mut lingering = self.lingering();
+                let surplus = lingering.len() > MAX_LINGERING;
+                match lingering.front() {
+                    Some((since, _)) if surplus || since.elapsed() >= LINGER => lingering.pop_front(),
+                    Some(_) | None => None,
+                }
+            };
+            let Some((_, id)) = gone else { return };
+            self.live.remove(&id);
+        }
+    }
+
+    fn lingering(&self) -> std::sync::MutexGuard<'_, VecDeque<(Instant, TaskId)>> {
+        self.lingering.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Full => {
+                Self::Busy { what: "the task store is full", retry_after: Duration::from_secs(5) }
+            }
+            StoreError::Unavailable(_) => Self::Internal(error.to_string()),
+        }
+    }
+}
+
+fn not_cancelable(id: &TaskId, state: TaskState) -> Error {
+    Error::TaskNotCancelable { id: id.clone(), state }
+}
+
+fn ended(id: &TaskId) -> Error {
+    Error::UnsupportedOperation(format!("task {id} has ended; read it instead of following it"))
+}

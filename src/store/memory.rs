@@ -1,0 +1,213 @@
+//! The default store: everything in this process's memory, bounded by age and by number.
+//!
+//! Ended tasks go when they are older than the time to live, and the oldest of them when there are too many;
+//! running tasks never go. Contexts go when they were not used for as long.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use dashmap::DashMap;
+use futures_util::FutureExt;
+use futures_util::future::ready;
+use jiff::Timestamp;
+
+use crate::core::command::{List, PageStart};
+use crate::core::ids::{Caller, TaskId};
+use crate::core::store::{ContextKey, ContextRecord, Page, Store, StoreError, Stored};
+use crate::core::task::Task;
+
+/// A task's place in every list: by status time, ties by id.
+type Order = (Timestamp, TaskId);
+
+#[derive(Debug, Default)]
+struct Index {
+    by_caller: HashMap<Caller, BTreeSet<Order>>,
+    by_context: HashMap<ContextKey, BTreeSet<Order>>,
+    ended: BTreeSet<Order>,
+}
+
+/// The store.
+#[derive(Debug)]
+pub struct MemoryStore {
+    ttl: Duration,
+    max_tasks: usize,
+    tasks: DashMap<TaskId, Arc<Task>>,
+    contexts: DashMap<ContextKey, ContextRecord>,
+    index: Mutex<Index>,
+}
+
+impl MemoryStore {
+    /// An empty store that keeps at most `max_tasks` tasks, and ended ones for at most `ttl`.
+    pub fn new(ttl: Duration, max_tasks: usize) -> Self {
+        Self { ttl, max_tasks, tasks: DashMap::new(), contexts: DashMap::new(), index: Mutex::default() }
+    }
+
+    fn put(&self, task: Arc<Task>) -> Result<(), StoreError> {
+        let mut index = self.index();
+        let known = self.tasks.get(&task.id).map(|known| Arc::clone(&known));
+        match known {
+            Some(known) => index.remove(&known),
+            None => {
+                while self.tasks.len() >= self.max_tasks {
+                    let Some((_, oldest)) = index.ended.first().cloned() else {
+                        return Err(StoreError::Full);
+                    };
+                    self.forget(&mut index, &oldest);
+                }
+            }
+        }
+        index.insert(&task);
+        self.tasks.insert(task.id.clone(), task);
+        Ok(())
+    }
+
+    fn forget(&self, index: &mut Index, id: &TaskId) {
+        if let Some((_, task)) = self.tasks.remove(id) {
+            index.remove(&task);
+        }
+    }
+
+    fn page(&self, caller: &Caller, query: &List) -> Page {
+        let index = self.index();
+        let orders = match &query.context_id {
+            Some(id) => index.by_context.get(&ContextKey { caller: caller.clone(), id: id.clone() }),
+            None => index.by_caller.get(caller),
+        };
+        let mut page = Page::default();
+        let mut last = None;
+        for (at, id) in orders.into_iter().flatten().rev() {
+            if query.status_after.is_some_and(|after| *at < after) {
+                break;
+            }
+            let Some(task) = self.tasks.get(id).map(|task| Arc::clone(&task)) else { continue };
+            if query.state.is_some_and(|state| state != task.status.state) {
+                continue;
+            }
+            let before_page = match &query.start {
+                PageStart::After { at: from, id: after } => (at, id) >= (from, after),
+                PageStart::Offset(offset) => page.total < *offset,
+            };
+            page.total += 1;
+            if before_page {
+                continue;
+            }
+            if page.tasks.len() < query.page_size {
+                last = Some(PageStart::After { at: *at, id: id.clone() });
+                page.tasks.push(task);
+            } else {
+                page.next.clone_from(&last);
+            }
+        }
+        page
+    }
+
+    fn sweep_now(&self, now: Timestamp) {
+        let Ok(oldest) = now.checked_sub(self.ttl) else { return };
+        let mut index = self.index();
+        while let Some((at, id)) = index.ended.first().cloned()
+            && at < oldest
+        {
+            self.forget(&mut index, &id);
+        }
+        drop(index);
+        self.contexts.retain(|_, context| context.used_at >= oldest);
+    }
+
+    fn index(&self) -> MutexGuard<'_, Index> {
+        self.index.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Index {
+    fn insert(&mut self, task: &Task) {
+        let order = order(task);
+        self.by_caller.entry(task.caller.clone()).or_default().insert(order.clone());
+        self.by_context.entry(context(task)).or_default().insert(order.clone());
+        if task.status.state.is_terminal() {
+            self.ended.insert(order);
+        }
+    }
+
+    fn remove(&mut self, task: &Task) {
+        let order = order(task);
+        drop_from(&mut self.by_caller, &task.caller, &order);
+        drop_from(&mut self.by_context, &context(task), &order);
+        self.ended.remove(&order);
+    }
+}
+
+fn drop_from<K: Eq + std::hash::Hash>(sets: &mut HashMap<K, BTreeSet<Order>>, key: &K, order: &Order) {
+    let Some(set) = sets.get_mut(key) else { return };
+    set.remove(order);
+    if set.is_empty() {
+        sets.remove(key);
+    }
+}
+
+fn order(task: &Task) -> Order {
+    (task.status.at, task.id.clone())
+}
+
+fn context(task: &Task) -> ContextKey {
+    ContextKey { caller: task.caller.clone(), id: task.context_id.clone() }
+}
+
+impl Store for MemoryStore {
+    fn put_task(&self, task: Arc<Task>) -> Stored<'_, ()> {
+        ready(self.put(task)).boxed()
+    }
+
+    fn task<'a>(&'a self, id: &'a TaskId) -> Stored<'a, Option<Arc<Task>>> {
+        ready(Ok(self.tasks.get(id).map(|task| Arc::clone(&task)))).boxed()
+    }
+
+    fn list<'a>(&'a self, caller: &'a Caller, query: &'a List) -> Stored<'a, Page> {
+        ready(Ok(self.page(caller, query))).boxed()
+    }
+
+    fn put_context(&self, key: ContextKey, record: ContextRecord) -> Stored<'_, ()> {
+        self.contexts.insert(key, record);
+        ready(Ok(())).boxed()
+    }
+
+    fn context<'a>(&'a self, key: &'a ContextKey) -> Stored<'a, Option<ContextRecord>> {
+        ready(Ok(self.contexts.get(key).map(|record| record.clone()))).boxed()
+    }
+
+    fn sweep(&self, now: Timestamp) -> Stored<'_, ()> {
+        self.sweep_now(now);
+        ready(Ok(())).boxed()
+    }
+
+    fn check(&self) -> Stored<'_, ()> {
+        ready(Ok(())).boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::contract;
+
+    const TTL: Duration = Duration::from_secs(3600);
+
+    #[tokio::test]
+    async fn keeps_the_promises_of_every_store() {
+        contract::run(|limits| MemoryStore::new(limits.ttl, limits.max_tasks)).await;
+    }
+
+    #[tokio::test]
+    async fn indexes_do_not_outlive_their_tasks() {
+        let store = MemoryStore::new(TTL, 10);
+        let now = Timestamp::UNIX_EPOCH;
+        store
+            .put_task(contract::task("t", "c", crate::core::state::TaskState::Completed, now))
+            .await
+            .expect("kept");
+        store.sweep(now + TTL * 2).await.expect("swept");
+        let index = store.index();
+        assert!(index.by_caller.is_empty() && index.by_context.is_empty() && index.ended.is_empty());
+        assert!(store.tasks.is_empty());
+    }
+}
