@@ -455,3 +455,7 @@ fn not_cancelable(id: &TaskId, state: TaskState) -> Error {
 fn ended(id: &TaskId) -> Error {
     Error::UnsupportedOperation(format!("task {id} has ended; read it instead of following it"))
 }
+
+#[cfg(test)]
+#[path = "engine_tests.rs"]
+mod tests;
