@@ -1,0 +1,58 @@
+//! Reads a request's body up to a limit, and keeps the connection whole when it is over it.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use bytes::{Bytes, BytesMut};
+use http_body::Body as _;
+use http_body_util::BodyExt;
+
+use super::error::EdgeError;
+
+/// How much of a body that is too large is read and thrown away, bytes, so that the client gets to read the
+/// refusal instead of a reset connection.
+const DISCARD_BYTES: usize = 64 * 1024 * 1024;
+
+/// How long that is tried.
+const DISCARD_TIME: Duration = Duration::from_secs(5);
+
+/// Reads the whole body.
+///
+/// # Errors
+/// [`EdgeError::PayloadTooLarge`] over `limit` bytes; [`EdgeError::Parse`] when it ends early.
+pub async fn read(body: Body, limit: usize) -> Result<Bytes, EdgeError> {
+    let mut body = body;
+    let announced = body.size_hint().lower();
+    if usize::try_from(announced).map_or(true, |announced| announced > limit) {
+        discard(body).await;
+        return Err(EdgeError::PayloadTooLarge { limit });
+    }
+    let mut whole = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| EdgeError::Parse(format!("the body ended early: {error}")))?;
+        let Ok(data) = frame.into_data() else { continue };
+        if whole.len() + data.len() > limit {
+            discard(body).await;
+            return Err(EdgeError::PayloadTooLarge { limit });
+        }
+        if whole.is_empty() && body.is_end_stream() {
+            return Ok(data);
+        }
+        whole.extend_from_slice(&data);
+    }
+    Ok(whole.freeze())
+}
+
+async fn discard(mut body: Body) {
+    let reading = async {
+        let mut read = 0;
+        while let Some(Ok(frame)) = body.frame().await {
+            read += frame.data_ref().map_or(0, Bytes::len);
+            if read > DISCARD_BYTES {
+                return;
+            }
+        }
+    };
+    // Done or not: all that follows is the refusal.
+    let _ = tokio::time::timeout(DISCARD_TIME, reading).await;
+}

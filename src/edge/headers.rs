@@ -1,0 +1,115 @@
+//! What a request says beside its body: protocol version, extensions, the place to go on from.
+
+use http::{HeaderMap, Uri};
+
+use super::error::EdgeError;
+use super::extension;
+use crate::core::error::Error;
+use crate::core::log::Seq;
+
+/// The version header (A2A 1.0 §3.6); also the name of the query parameter in its place.
+pub const VERSION: &str = "a2a-version";
+/// The extensions header (A2A 1.0 §3.2.6).
+pub const EXTENSIONS: &str = "a2a-extensions";
+/// The same header as 0.3 clients call it.
+pub const EXTENSIONS_03: &str = "x-a2a-extensions";
+/// The id of the last event that a client has seen of a stream it follows again.
+pub const LAST_EVENT_ID: &str = "last-event-id";
+
+/// What a request's headers ask for.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Asked {
+    /// The version, from the header or else the query.
+    pub version: Option<String>,
+    /// Of the extensions that the client named, those that this gateway has.
+    pub extensions: Vec<&'static str>,
+    /// Whether the client named its extensions in the header of 0.3.
+    pub extensions_03: bool,
+    last_event_id: Option<String>,
+}
+
+impl Asked {
+    /// Reads headers and query. Nothing here fails: what is wrong is said where it is used.
+    pub fn read(headers: &HeaderMap, uri: &Uri) -> Self {
+        let named = listed(headers, EXTENSIONS).chain(listed(headers, EXTENSIONS_03));
+        let known = named.into_iter().any(|uri| uri == extension::URI);
+        Self {
+            version: text(headers, VERSION).or_else(|| query(uri, VERSION)),
+            extensions: if known { vec![extension::URI] } else { Vec::new() },
+            extensions_03: headers.contains_key(EXTENSIONS_03),
+            last_event_id: text(headers, LAST_EVENT_ID),
+        }
+    }
+
+    /// The place in a task's log that the client has reached, if it says so.
+    ///
+    /// # Errors
+    /// [`Error::InvalidParams`] for what is no place.
+    pub fn resume_after(&self) -> Result<Option<Seq>, EdgeError> {
+        match self.last_event_id.as_deref().map(str::trim) {
+            None | Some("") => Ok(None),
+            Some(id) => id.parse().map(Some).map_err(|_| {
+                Error::invalid("Last-Event-ID", "must be the id of an event of this task").into()
+            }),
+        }
+    }
+}
+
+/// A header's value as text; unreadable bytes make it a value that fits nothing.
+fn text(headers: &HeaderMap, name: &str) -> Option<String> {
+    headers.get(name).map(|value| value.to_str().unwrap_or("?").to_owned())
+}
+
+/// The members of a comma-separated header, which may come several times.
+fn listed<'h>(headers: &'h HeaderMap, name: &str) -> impl Iterator<Item = &'h str> {
+    let values = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).map(str::trim).filter(|uri| !uri.is_empty())
+}
+
+fn query(uri: &Uri, name: &str) -> Option<String> {
+    let pairs = url::form_urlencoded::parse(uri.query()?.as_bytes());
+    let mut named = pairs.filter(|(key, _)| key.eq_ignore_ascii_case(name));
+    named.next().map(|(_, value)| value.into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(headers: &[(&'static str, &str)], uri: &'static str) -> Asked {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.append(*name, value.parse().expect("a header value"));
+        }
+        Asked::read(&map, &Uri::from_static(uri))
+    }
+
+    #[test]
+    fn v05_v06_the_version_comes_from_the_header_or_the_query() {
+        assert_eq!(asked(&[("a2a-version", "1.0")], "/").version.as_deref(), Some("1.0"));
+        assert_eq!(asked(&[], "/?A2A-Version=1.0").version.as_deref(), Some("1.0"));
+        assert_eq!(asked(&[("a2a-version", "0.3")], "/?A2A-Version=1.0").version.as_deref(), Some("0.3"));
+        assert_eq!(asked(&[], "/?x=1").version, None);
+    }
+
+    #[test]
+    fn v09_v12_v13_extensions_are_read_from_every_form_and_unknown_ones_ignored() {
+        assert!(asked(&[("a2a-extensions", "urn:x, urn:y")], "/").extensions.is_empty());
+        let ours = format!("urn:x ,{}", extension::URI);
+        assert_eq!(asked(&[("a2a-extensions", &ours)], "/").extensions, [extension::URI]);
+        let twice = [("a2a-extensions", "urn:x"), ("a2a-extensions", extension::URI)];
+        assert_eq!(asked(&twice, "/").extensions, [extension::URI]);
+        let old = asked(&[("x-a2a-extensions", extension::URI)], "/");
+        assert!(old.extensions_03 && old.extensions == [extension::URI]);
+    }
+
+    #[test]
+    fn a_place_is_a_number() {
+        assert_eq!(asked(&[("last-event-id", "12")], "/").resume_after().ok(), Some(Some(12)));
+        assert_eq!(asked(&[], "/").resume_after().ok(), Some(None));
+        assert_eq!(asked(&[("last-event-id", "")], "/").resume_after().ok(), Some(None));
+        for bad in ["-1", "x", "1.5", "99999999999999999999999"] {
+            assert!(asked(&[("last-event-id", bad)], "/").resume_after().is_err(), "{bad}");
+        }
+    }
+}

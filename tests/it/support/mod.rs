@@ -1,0 +1,10 @@
+//! What the tests stand on: a Dify whose every byte is scripted, a gateway in front of it, an A2A client.
+
+pub mod client;
+pub mod dify_frames;
+pub mod fake_dify;
+pub mod gateway;
+
+pub use client::{Client, Stream};
+pub use fake_dify::{FakeDify, Received, Reply, Step};
+pub use gateway::Gateway;
