@@ -1,0 +1,12 @@
+//! JSON as text: written straight into a byte buffer, read without building trees.
+//!
+//! JSON that belongs to users (data parts, metadata) is never turned into numbers and maps of ours. It stays the
+//! text it arrived in, so `1.0`, `9007199254740993` and `1e400` leave as they came.
+
+mod read;
+mod write;
+
+pub use read::{Field, MAX_DEPTH, Members, Violations, read_params, within_depth};
+pub use write::{
+    ObjectWriter, write_base64, write_list, write_raw, write_str, write_str_body, write_timestamp,
+};
