@@ -1,3 +1,6 @@
 //! Makes a Dify app a first-class A2A agent.
 
+pub mod config;
 pub mod core;
+pub mod demo;
+pub mod logging;
