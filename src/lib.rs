@@ -2,5 +2,7 @@
 
 pub mod config;
 pub mod core;
+pub mod demo;
 pub mod edge;
+pub mod logging;
 pub mod store;

@@ -143,7 +143,9 @@ mod tests {
 
     #[test]
     fn j04_what_is_no_json_is_a_parse_error_with_a_null_id() {
-        for body in ["", "{", "{\"jsonrpc\": }", "nul", "{\"a\":1} trailing", "{'jsonrpc': '2.0'}", "\u{feff}{}"] {
+        for body in
+            ["", "{", "{\"jsonrpc\": }", "nul", "{\"a\":1} trailing", "{'jsonrpc': '2.0'}", "\u{feff}{}"]
+        {
             assert_eq!(code(body), (-32700, "null".to_owned()), "{body:?}");
         }
         let refused = Envelope::read(b"{\"id\":\"\xff\"}", Strictness::Full).expect_err("not UTF-8");

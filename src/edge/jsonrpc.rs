@@ -77,8 +77,7 @@ async fn handle(edge: Arc<Edge>, request: Request, named: Option<Operation>) -> 
         let method = envelope.method.chars().take(64).collect();
         return refuse(envelope.id, &default_dialect(), &EdgeError::MethodNotFound(method).into());
     };
-    let exchange =
-        Exchange { edge, caller: Caller::anonymous(), dialect, asked, id: envelope.id.to_owned() };
+    let exchange = Exchange { edge, caller: Caller::anonymous(), dialect, asked, id: envelope.id.to_owned() };
     let called = dialect::check_version(dialect, exchange.asked.version.as_deref()).and_then(|()| {
         dialect.call(operation, envelope.params, &*exchange.edge.ids).map_err(EdgeError::from)
     });

@@ -6,15 +6,31 @@
 //!
 //! | module | what |
 //! | --- | --- |
-//! | [`json`] | writing JSON straight into a buffer, reading it with ProtoJSON's tolerance |
-//! | [`request`] | the pieces that requests of all dialects have in common, and their limits |
+//! | [`routes`] | every route, and what all handlers share |
+//! | [`jsonrpc`] | the JSON-RPC binding, on [`envelope`], [`headers`] and [`body`] |
+//! | [`sse`], [`answer`] | streams that read a task's log; answers that take a while |
+//! | [`ops`] | health and readiness |
 //! | [`dialect`] | the trait, and which dialect a request speaks |
+//! | [`a2a_v1`], [`a2a_v03`], [`legacy`] | the three dialects |
+//! | [`request`] | the pieces that requests of all dialects have in common, and their limits |
 //! | [`error`] | every refusal, and the one table of its codes |
+//! | [`json`] | writing JSON straight into a buffer, reading it with ProtoJSON's tolerance |
 
 pub mod a2a_v03;
 pub mod a2a_v1;
+pub mod answer;
+pub mod body;
 pub mod dialect;
+pub mod envelope;
 pub mod error;
+pub mod extension;
+pub mod headers;
 pub mod json;
+pub mod jsonrpc;
 pub mod legacy;
+pub mod ops;
 pub mod request;
+pub mod routes;
+pub mod sse;
+
+pub use routes::Edge;

@@ -1,0 +1,319 @@
+//! Reads the merged layers setting by setting into the [`Settings`] tree, going on after each problem.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use figment::Figment;
+use figment::value::Value;
+use http::HeaderValue;
+use secrecy::SecretString;
+use url::Url;
+
+use super::parse::{self, Wrong, shown};
+use super::problem::{Finding, Problems};
+use super::settings::{
+    AnswerClose, Card, CardStyle, Cors, Dify, DifyUser, Log, LogFormat, Server, Settings, Store, StoreUrl,
+    Think,
+};
+use super::sources::Gathered;
+use super::table::{self, Setting};
+use super::{Loaded, Purpose};
+
+/// The card file that is used when none is named.
+const USUAL_CARD: &str = "agentcard.json";
+
+/// Timers shorter than this fire before any network answers.
+const SHORTEST: Duration = Duration::from_millis(10);
+const TEN_MINUTES: Duration = Duration::from_secs(600);
+const DAY: Duration = Duration::from_secs(86_400);
+const WEEK: Duration = Duration::from_secs(7 * 86_400);
+const TEN_YEARS: Duration = Duration::from_secs(3_650 * 86_400);
+
+/// Smallest useful ceiling of a request body, bytes: a short message with its envelope.
+const SMALLEST_BODY: usize = 1 << 10;
+/// Largest one: bodies are held in memory.
+const LARGEST_BODY: usize = 1 << 30;
+/// More turns than sockets makes no sense.
+const MOST_TURNS: usize = 1_000_000;
+/// A bound on tasks in memory that no machine of today needs to exceed.
+const MOST_TASKS: usize = 100_000_000;
+/// Longest `user` that Dify's database column takes, bytes.
+const LONGEST_USER: usize = 255;
+
+/// Makes the settings of the layers.
+pub(super) fn settings(gathered: Gathered, purpose: Purpose, working_dir: &Path) -> Result<Loaded, Problems> {
+    let Gathered { figment, problems, warnings } = gathered;
+    let mut reader = Reader { figment, problems, warnings };
+    let dify = reader.dify(purpose);
+    let server = reader.server();
+    let store = reader.store();
+    let card = reader.card(working_dir);
+    let log = reader.log();
+    match (dify, server, store, card, log) {
+        (Some(dify), Some(server), Some(store), Some(card), Some(log)) if reader.problems.is_empty() => {
+            let settings = Settings { dify, server, store, card, log };
+            Ok(Loaded { settings, warnings: reader.warnings })
+        }
+        _ => Err(Problems::new(reader.problems)),
+    }
+}
+
+/// The layers, with what was wrong so far. A method that gives `None` has noted a problem.
+struct Reader {
+    figment: Figment,
+    problems: Vec<Finding>,
+    warnings: Vec<Finding>,
+}
+
+impl Reader {
+    /// A setting that has a default.
+    fn get<T>(&mut self, setting: Setting, parse: impl FnOnce(&Value) -> Result<T, Wrong>) -> Option<T> {
+        let found = self.optional(setting, parse)?;
+        if found.is_none() {
+            self.note(setting, "the defaults", Wrong::new("there is no value", "give one"));
+        }
+        found
+    }
+
+    /// A setting that may be absent: `Some(None)` if it is.
+    fn optional<T>(
+        &mut self,
+        setting: Setting,
+        parse: impl FnOnce(&Value) -> Result<T, Wrong>,
+    ) -> Option<Option<T>> {
+        let Ok(value) = self.figment.find_value(setting.key) else { return Some(None) };
+        match parse(&value) {
+            Ok(parsed) => Some(Some(parsed)),
+            Err(wrong) => {
+                let origin = self.origin(&value);
+                self.note(setting, &origin, wrong);
+                None
+            }
+        }
+    }
+
+    fn origin(&self, value: &Value) -> String {
+        let metadata = self.figment.get_metadata(value.tag());
+        metadata.map_or_else(|| "the defaults".to_owned(), |metadata| metadata.name.to_string())
+    }
+
+    fn note(&mut self, setting: Setting, origin: &str, wrong: Wrong) {
+        self.problems.push(Finding {
+            setting: setting.label(),
+            origin: origin.to_owned(),
+            wrong: wrong.what,
+            mend: wrong.mend,
+        });
+    }
+
+    fn dify(&mut self, purpose: Purpose) -> Option<Dify> {
+        let key = self.key(purpose);
+        let url = self.get(table::DIFY_API_URL, api_url);
+        let user = self.get(table::DIFY_USER, user);
+        let think = self.get(table::DIFY_THINK, |value| {
+            parse::one_of(
+                value,
+                &[("metadata", Think::Metadata), ("keep", Think::Keep), ("drop", Think::Drop)],
+            )
+        });
+        let connect = self.duration(table::DIFY_CONNECT_TIMEOUT, SHORTEST, TEN_MINUTES);
+        let first_event = self.duration(table::DIFY_FIRST_EVENT_TIMEOUT, SHORTEST, DAY);
+        let idle = self.duration(table::DIFY_IDLE_TIMEOUT, SHORTEST, DAY);
+        let turn = self.duration(table::DIFY_TURN_TIMEOUT, SHORTEST, WEEK);
+        Some(Dify {
+            url: url?,
+            key: key?,
+            user: user?,
+            think: think?,
+            connect_timeout: connect?,
+            first_event_timeout: first_event?,
+            idle_timeout: idle?,
+            turn_timeout: turn?,
+        })
+    }
+
+    fn key(&mut self, purpose: Purpose) -> Option<SecretString> {
+        let setting = table::DIFY_API_KEY;
+        match (self.optional(setting, api_key)?, purpose) {
+            (Some(key), _) => {
+                if !key.starts_with("app-") {
+                    let value = self.figment.find_value(setting.key).ok();
+                    let origin = value.map(|value| self.origin(&value)).unwrap_or_default();
+                    let mend = "the key of one app is under API Access in Dify; ignore this if a proxy has keys of its own";
+                    self.warnings.push(Finding {
+                        setting: setting.label(),
+                        origin,
+                        wrong: "does not look like the key of a Dify app, which begins with app-".to_owned(),
+                        mend: mend.to_owned(),
+                    });
+                }
+                Some(SecretString::from(key))
+            }
+            (None, Purpose::Demo) => Some(SecretString::from(crate::demo::KEY)),
+            (None, Purpose::Dify) => {
+                let mend = "set it in the environment or in .env to the app's key (app-…, from API Access in Dify); \
+                            to try the gateway without Dify, run `dify-a2a demo`";
+                self.note(setting, "nowhere", Wrong::new("is required and not set", mend));
+                None
+            }
+        }
+    }
+
+    fn server(&mut self) -> Option<Server> {
+        let host = self.get(table::HOST, parse::host);
+        let port = self.get(table::PORT, |value| parse::count(value, 0..=u16::MAX));
+        let public_url = self.optional(table::PUBLIC_URL, parse::http_url);
+        let cors = self.get(table::CORS_ORIGINS, cors);
+        let max_body_bytes =
+            self.get(table::MAX_BODY_BYTES, |value| parse::size(value, SMALLEST_BODY..=LARGEST_BODY));
+        let max_turns = self.get(table::MAX_CONCURRENT_TURNS, |value| parse::count(value, 1..=MOST_TURNS));
+        let keep_alive = self.duration(table::KEEP_ALIVE, SHORTEST, TEN_MINUTES);
+        let answer_close = self.get(table::ANSWER_CLOSE, |value| {
+            parse::one_of(value, &[("whole", AnswerClose::Whole), ("delta", AnswerClose::Delta)])
+        });
+        let idempotency_window = self.duration(table::IDEMPOTENCY_WINDOW, Duration::ZERO, DAY);
+        let shutdown_grace = self.duration(table::SHUTDOWN_GRACE, Duration::ZERO, DAY);
+        Some(Server {
+            host: host?,
+            port: port?,
+            public_url: public_url?,
+            cors: cors?,
+            max_body_bytes: max_body_bytes?,
+            max_concurrent_turns: max_turns?,
+            keep_alive: keep_alive?,
+            answer_close: answer_close?,
+            idempotency_window: idempotency_window?,
+            shutdown_grace: shutdown_grace?,
+        })
+    }
+
+    fn store(&mut self) -> Option<Store> {
+        let url = self.get(table::STORE_URL, store_url);
+        let ttl = self.duration(table::TASK_TTL, SHORTEST, TEN_YEARS);
+        let max_tasks = self.get(table::MAX_TASKS, |value| parse::count(value, 1..=MOST_TASKS));
+        Some(Store { url: url?, ttl: ttl?, max_tasks: max_tasks? })
+    }
+
+    fn card(&mut self, working_dir: &Path) -> Option<Card> {
+        let named = self.optional(table::AGENT_CARD, |value| parse::existing_file(value, working_dir));
+        let style = self.get(table::CARD_STYLE, |value| {
+            parse::one_of(value, &[("hybrid", CardStyle::Hybrid), ("v1", CardStyle::V1)])
+        });
+        Some(Card { file: named?.or_else(|| usual_card(working_dir)), style: style? })
+    }
+
+    fn log(&mut self) -> Option<Log> {
+        let filter = self.get(table::LOG_LEVEL, |value| {
+            let text = parse::text(value)?;
+            let checked = crate::logging::filter(&text);
+            checked.map_err(|_| {
+                Wrong::new(format!("{} is not a log filter", shown(&text)), crate::logging::FILTERS)
+            })?;
+            Ok(text)
+        });
+        let format = self.get(table::LOG_FORMAT, |value| {
+            parse::one_of(value, &[("text", LogFormat::Text), ("json", LogFormat::Json)])
+        });
+        Some(Log { filter: filter?, format: format? })
+    }
+
+    fn duration(&mut self, setting: Setting, from: Duration, to: Duration) -> Option<Duration> {
+        self.get(setting, |value| parse::duration(value, from..=to))
+    }
+}
+
+fn usual_card(working_dir: &Path) -> Option<PathBuf> {
+    Some(working_dir.join(USUAL_CARD)).filter(|path| path.is_file())
+}
+
+/// Dify's base address: with `/v1` or without, ending in `/v1/` afterwards.
+fn api_url(value: &Value) -> Result<Url, Wrong> {
+    let mut url = parse::http_url(value)?;
+    let path = url.path().trim_end_matches('/');
+    let base = path.strip_suffix("/v1").unwrap_or(path);
+    let path = format!("{base}/v1/");
+    url.set_path(&path);
+    Ok(url)
+}
+
+/// An app key that fits in a header. What is wrong with it is told without repeating any of it.
+fn api_key(value: &Value) -> Result<String, Wrong> {
+    const MEND: &str = "give the app's key alone, as Dify shows it under API Access (app-…)";
+    let text = match value {
+        Value::String(_, text) => text.trim(),
+        _ => return Err(Wrong::new("is not a text", MEND)),
+    };
+    if text.is_empty() {
+        return Err(Wrong::new("is empty", MEND));
+    }
+    if text.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("bearer ")) {
+        return Err(Wrong::new("begins with the word Bearer", MEND));
+    }
+    if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(Wrong::new("holds spaces or characters that no key has", MEND));
+    }
+    Ok(text.to_owned())
+}
+
+fn user(value: &Value) -> Result<DifyUser, Wrong> {
+    let text = parse::text(value)?;
+    if text.is_empty() || text.len() > LONGEST_USER || text.chars().any(char::is_control) {
+        return Err(Wrong::new(
+            "is not usable as a user's name",
+            format!("allowed: auto, context, or a fixed name of 1 to {LONGEST_USER} bytes"),
+        ));
+    }
+    Ok(match text.as_str() {
+        "auto" => DifyUser::Auto,
+        "context" => DifyUser::Context,
+        _ => DifyUser::Fixed(text),
+    })
+}
+
+/// Origins: a TOML list, a JSON list in a string, or names with commas between them.
+fn cors(value: &Value) -> Result<Cors, Wrong> {
+    const ALLOWED: &str = "allowed: [\"*\"] (every origin), [] (CORS off), or origins such as \
+                           [\"https://app.example.com\"], as a JSON list or with commas between them";
+    let origins: Vec<String> = match value {
+        Value::Array(_, items) => items.iter().map(parse::text).collect::<Result<_, _>>()?,
+        Value::String(_, text) if text.trim_start().starts_with('[') => serde_json::from_str(text)
+            .map_err(|error| Wrong::new(format!("is not a JSON list of strings: {error}"), ALLOWED))?,
+        Value::String(_, text) => text.split(',').map(|origin| origin.trim().to_owned()).collect(),
+        Value::Bool(..) | Value::Char(..) | Value::Dict(..) | Value::Empty(..) | Value::Num(..) => {
+            return Err(Wrong::new("is not a list", ALLOWED));
+        }
+    };
+    if origins.iter().any(|origin| origin == "*") {
+        return match origins.len() {
+            1 => Ok(Cors::Any),
+            _ => Err(Wrong::new("has \"*\" beside other origins", ALLOWED)),
+        };
+    }
+    let only: Vec<HeaderValue> =
+        origins.iter().map(|text| origin(text, ALLOWED)).collect::<Result<_, _>>()?;
+    if only.is_empty() { Ok(Cors::Off) } else { Ok(Cors::Only(only)) }
+}
+
+fn origin(text: &str, allowed: &str) -> Result<HeaderValue, Wrong> {
+    let wrong = || Wrong::new(format!("{} is not an origin (scheme://host[:port])", shown(text)), allowed);
+    let url = Url::parse(text).map_err(|_| wrong())?;
+    let bare = url.origin();
+    let is_bare = bare.is_tuple() && url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+    if !is_bare || !url.username().is_empty() || url.password().is_some() {
+        return Err(wrong());
+    }
+    HeaderValue::from_str(&bare.ascii_serialization()).map_err(|_| wrong())
+}
+
+fn store_url(value: &Value) -> Result<StoreUrl, Wrong> {
+    const ALLOWED: &str = "allowed in this version: memory:";
+    let text = parse::text(value)?;
+    let scheme = text.split(':').next().unwrap_or_default();
+    match scheme {
+        _ if text == "memory:" || text == "memory" => Ok(StoreUrl::Memory),
+        "sqlite" | "postgres" | "postgresql" | "redis" | "rediss" => {
+            Err(Wrong::new(format!("{scheme}: stores are not available in this version"), ALLOWED))
+        }
+        _ => Err(Wrong::new(format!("{} is not a known store", shown(&text)), ALLOWED)),
+    }
+}

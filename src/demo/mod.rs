@@ -1,0 +1,3 @@
+//! stub
+/// key
+pub const KEY: &str = "app-demo";
