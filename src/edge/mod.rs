@@ -15,6 +15,8 @@ pub mod a2a_v03;
 pub mod a2a_v1;
 pub mod dialect;
 pub mod error;
+pub mod extension;
 pub mod json;
 pub mod legacy;
 pub mod request;
+pub mod text_frame;
