@@ -11,7 +11,8 @@
 //! | [`sse`], [`answer`] | streams that read a task's log; answers that take a while |
 //! | [`ops`] | health and readiness |
 //! | [`dialect`] | the trait, and which dialect a request speaks |
-//! | [`a2a_v1`], [`a2a_v03`], [`legacy`] | the three dialects |
+//! | [`a2a_v1`], [`a2a_v03`], [`legacy`] | the three dialects, with [`text_frame`] for the path of a delta |
+//! | [`extension`] | what the gateway tells beyond A2A |
 //! | [`request`] | the pieces that requests of all dialects have in common, and their limits |
 //! | [`error`] | every refusal, and the one table of its codes |
 //! | [`json`] | writing JSON straight into a buffer, reading it with ProtoJSON's tolerance |
@@ -32,5 +33,6 @@ pub mod ops;
 pub mod request;
 pub mod routes;
 pub mod sse;
+pub mod text_frame;
 
 pub use routes::Edge;
