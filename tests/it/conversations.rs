@@ -156,7 +156,10 @@ async fn a_lost_conversation_is_begun_anew_and_says_so() {
     let first = gateway.client.send("one", Some("c")).await;
     assert!(!first.to_string().contains("conversationRestarted"), "{first}");
     let second = gateway.client.send("two", Some("c")).await;
-    assert_eq!((second["status"]["state"].as_str(), text_of(&second)), (Some("TASK_STATE_COMPLETED"), "hello"));
+    assert_eq!(
+        (second["status"]["state"].as_str(), text_of(&second)),
+        (Some("TASK_STATE_COMPLETED"), "hello")
+    );
     assert!(second.to_string().contains("\"conversationRestarted\":true"), "{second}");
     assert_eq!(dify.chats().len(), 3);
     assert!(!second.to_string().contains("conv-c"), "the conversation id stays inside");

@@ -54,7 +54,10 @@ async fn a_turn_in_the_message_send_dialect() {
     let mut params = send_old("again", "alice");
     params["configuration"]["stream"] = json!(false);
     let task = gateway.client.result("message.send", &params).await;
-    assert_eq!((&task["kind"], &task["status"], &task["error"]), (&json!("task"), &json!("completed"), &Value::Null));
+    assert_eq!(
+        (&task["kind"], &task["status"], &task["error"]),
+        (&json!("task"), &json!("completed"), &Value::Null)
+    );
     assert_eq!(task["artifacts"][0]["parts"], json!([{"type": "text", "text": "You said: again"}]));
     assert_eq!(task["metadata"]["tokens"], json!({"prompt": 13, "completion": 5, "total": 18}));
     assert_eq!(task["metadata"]["dify_conversation_id"], "conv-alice");
@@ -65,11 +68,16 @@ async fn a_turn_in_the_message_send_dialect() {
         let url = format!("{}{route}", gateway.client.base);
         let http = gateway.client.http.clone();
         async move {
-            let answer: Value = http.post(url).json(&body).send().await.expect("sent").json().await.expect("JSON");
+            let answer: Value =
+                http.post(url).json(&body).send().await.expect("sent").json().await.expect("JSON");
             answer
         }
     };
-    let got = own("/tasks/get", json!({"jsonrpc": "2.0", "id": "1", "method": "tasks/get", "params": {"taskId": id}})).await;
+    let got = own(
+        "/tasks/get",
+        json!({"jsonrpc": "2.0", "id": "1", "method": "tasks/get", "params": {"taskId": id}}),
+    )
+    .await;
     assert_eq!((&got["id"], &got["result"]["id"]), (&json!("1"), id));
     let bare = own("/tasks/get", json!({"params": {"taskId": id}})).await;
     assert_eq!(&bare["result"]["id"], id);
@@ -86,9 +94,16 @@ async fn a_task_is_readable_in_every_dialect() {
     let made = [
         gateway.client.send("x", Some("c")).await["id"].clone(),
         gateway.client.result("message/send", &send_03("x", Some("c"))).await["id"].clone(),
-        gateway.client.result("message.send", &json!({
-            "contextId": "c", "messages": [{"role": "user", "content": "x"}], "stream": false
-        })).await["id"].clone(),
+        gateway
+            .client
+            .result(
+                "message.send",
+                &json!({
+                    "contextId": "c", "messages": [{"role": "user", "content": "x"}], "stream": false
+                }),
+            )
+            .await["id"]
+            .clone(),
     ];
     for id in &made {
         let v1 = gateway.client.result("GetTask", &json!({"id": id})).await;
@@ -100,7 +115,10 @@ async fn a_task_is_readable_in_every_dialect() {
         assert!(!v1.to_string().contains("conv-") && !v03.to_string().contains("conv-"));
     }
     let chats = dify.chats();
-    assert!(chats[1..].iter().all(|chat| chat.body["conversation_id"] == "conv-c"), "one conversation for all");
+    assert!(
+        chats[1..].iter().all(|chat| chat.body["conversation_id"] == "conv-c"),
+        "one conversation for all"
+    );
 }
 
 #[tokio::test]
@@ -115,7 +133,10 @@ async fn l01_to_l11_a_list_pages_filters_and_refuses() {
         async move { client.result("ListTasks", &params).await }
     };
     let all = list(json!({})).await;
-    assert_eq!((&all["totalSize"], &all["pageSize"], &all["nextPageToken"]), (&json!(7), &json!(50), &json!("")));
+    assert_eq!(
+        (&all["totalSize"], &all["pageSize"], &all["nextPageToken"]),
+        (&json!(7), &json!(50), &json!(""))
+    );
     assert!(all["tasks"].as_array().expect("tasks").iter().all(|task| task.get("artifacts").is_none()));
     let said = |page: &Value| -> Vec<String> {
         let tasks = page["tasks"].as_array().expect("tasks").iter();

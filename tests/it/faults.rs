@@ -9,7 +9,10 @@ use super::support::dify_frames::{self, answer, error, message, message_end, pin
 use super::support::{FakeDify, Gateway, Received, Reply, Step};
 
 /// Sends one message to a gateway before this Dify and gives the task.
-async fn turn(reply: impl Fn(&Received) -> Reply + Send + Sync + 'static, env: &[(&str, &str)]) -> (Value, FakeDify) {
+async fn turn(
+    reply: impl Fn(&Received) -> Reply + Send + Sync + 'static,
+    env: &[(&str, &str)],
+) -> (Value, FakeDify) {
     let dify = FakeDify::chat(reply).await;
     let gateway = Gateway::before(&dify, env).await;
     let task = gateway.client.send("x", Some("c")).await;
@@ -47,12 +50,42 @@ async fn refusals_in_http_fail_the_task_with_a_reason() {
     type Case = (&'static str, fn() -> Reply, &'static str, bool, usize);
     let cases: [Case; 9] = [
         ("401", || Reply::error(401, "unauthorized", "Access token is invalid"), "unauthorized", false, 1),
-        ("403", || Reply::error(403, "forbidden", "The app's API service has been disabled."), "forbidden", false, 1),
-        ("400", || Reply::error(400, "invalid_param", "topic is required in input form"), "invalid_param", false, 1),
-        ("400 model", || Reply::error(400, "provider_quota_exceeded", "quota"), "provider_quota_exceeded", false, 1),
+        (
+            "403",
+            || Reply::error(403, "forbidden", "The app's API service has been disabled."),
+            "forbidden",
+            false,
+            1,
+        ),
+        (
+            "400",
+            || Reply::error(400, "invalid_param", "topic is required in input form"),
+            "invalid_param",
+            false,
+            1,
+        ),
+        (
+            "400 model",
+            || Reply::error(400, "provider_quota_exceeded", "quota"),
+            "provider_quota_exceeded",
+            false,
+            1,
+        ),
         ("404", || Reply::error(404, "not_found", "Conversation Not Exists."), "not_found", false, 1),
-        ("429 busy", || Reply::error(429, "too_many_requests", "Too many requests."), "too_many_requests", true, 3),
-        ("429 quota", || Reply::error(429, "rate_limit_error", "Workflow execution quota limit reached"), "rate_limit_error", false, 1),
+        (
+            "429 busy",
+            || Reply::error(429, "too_many_requests", "Too many requests."),
+            "too_many_requests",
+            true,
+            3,
+        ),
+        (
+            "429 quota",
+            || Reply::error(429, "rate_limit_error", "Workflow execution quota limit reached"),
+            "rate_limit_error",
+            false,
+            1,
+        ),
         ("500", || Reply::error(500, "internal_server_error", "boom"), "internal_server_error", true, 1),
         ("502", || Reply::html(502), "bad_gateway", true, 1),
     ];
@@ -92,7 +125,10 @@ async fn f3_an_error_event_in_a_good_stream_is_a_failure_and_keeps_the_text() {
         &[],
     )
     .await;
-    assert_eq!((state(&task), code(&task), text(&task)), ("FAILED", "completion_request_error", "partial text"));
+    assert_eq!(
+        (state(&task), code(&task), text(&task)),
+        ("FAILED", "completion_request_error", "partial text")
+    );
     assert!(reason(&task).contains("the model went away"));
     assert_clean(&task, &dify);
 }
@@ -127,7 +163,10 @@ async fn silence_in_the_middle_ends_at_the_idle_timeout() {
 #[tokio::test]
 async fn a_turn_that_never_ends_is_stopped_at_the_turn_timeout() {
     let dify = FakeDify::chat(|received| {
-        Reply::stream(vec![Step::Send(message(received, "run", "so far")), Step::WaitForStop("run".to_owned())])
+        Reply::stream(vec![
+            Step::Send(message(received, "run", "so far")),
+            Step::WaitForStop("run".to_owned()),
+        ])
     })
     .await;
     let gateway = Gateway::before(&dify, &[("DIFY_TURN_TIMEOUT", "400ms")]).await;
@@ -174,7 +213,9 @@ async fn odd_framing_is_read_all_the_same() {
     };
     let bom = with(|bytes| [b"\xef\xbb\xbf".to_vec(), bytes].concat());
     let crlf = with(|bytes| String::from_utf8(bytes).expect("UTF-8").replace('\n', "\r\n").into_bytes());
-    let garbage = with(|bytes| [b"garbage without a colon\n\n: comment\n\ndata: {not json\n\n".to_vec(), bytes].concat());
+    let garbage = with(|bytes| {
+        [b"garbage without a colon\n\n: comment\n\ndata: {not json\n\n".to_vec(), bytes].concat()
+    });
     let unknown = with(|bytes| [b"data: {\"event\":\"brand_new\",\"x\":[1,2]}\n\n".to_vec(), bytes].concat());
     let pings = with(|bytes| [b"event: ping\n\nevent: ping\n\n".to_vec(), bytes].concat());
     for (task, name) in [
@@ -212,7 +253,8 @@ async fn a_two_megabyte_frame_is_no_trouble_whether_used_or_not() {
 async fn an_endless_line_is_cut_off() {
     let (task, dify) = turn(
         |received| {
-            let mut steps = vec![Step::Send(message(received, "t", "so far")), Step::Send(b"data: ".to_vec())];
+            let mut steps =
+                vec![Step::Send(message(received, "t", "so far")), Step::Send(b"data: ".to_vec())];
             steps.extend((0..40).map(|_| Step::Send(vec![b'x'; 1024 * 1024])));
             Reply::stream(steps)
         },
@@ -226,11 +268,9 @@ async fn an_endless_line_is_cut_off() {
 #[tokio::test]
 async fn a_stream_that_stays_open_after_its_end_is_left() {
     let begun = Instant::now();
-    let (task, _) = turn(
-        |received| Reply::stream(vec![Step::Send(answer(received, "t", &["done"])), Step::Hang]),
-        &[],
-    )
-    .await;
+    let (task, _) =
+        turn(|received| Reply::stream(vec![Step::Send(answer(received, "t", &["done"])), Step::Hang]), &[])
+            .await;
     assert_eq!((state(&task), text(&task)), ("COMPLETED", "done"));
     assert!(begun.elapsed() < Duration::from_secs(5));
 }
@@ -246,7 +286,9 @@ async fn an_end_without_a_word_is_a_failure_and_an_empty_answer_is_not() {
 #[tokio::test]
 async fn a_failed_turn_does_not_lose_the_conversation() {
     let dify = FakeDify::chat(|received| match received.said() {
-        "fail" => Reply::bytes([message(received, "t", "x"), error(received, "internal_server_error", "boom")].concat()),
+        "fail" => Reply::bytes(
+            [message(received, "t", "x"), error(received, "internal_server_error", "boom")].concat(),
+        ),
         _ => Reply::bytes(answer(received, "t", &["fine"])),
     })
     .await;

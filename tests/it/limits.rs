@@ -105,6 +105,9 @@ async fn a_shutdown_lets_a_turn_end_within_the_grace() {
     }
     gate.notify_one();
     let (text, states) = follow(&stream.all().await);
-    assert_eq!((text.as_str(), states.last().map(String::as_str)), ("so far, and done", Some("TASK_STATE_COMPLETED")));
+    assert_eq!(
+        (text.as_str(), states.last().map(String::as_str)),
+        ("so far, and done", Some("TASK_STATE_COMPLETED"))
+    );
     gateway.shut_down().await;
 }

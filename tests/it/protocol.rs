@@ -5,7 +5,12 @@ use serde_json::{Value, json};
 use super::support::client::{send, send_03};
 use super::support::{Client, FakeDify, Gateway};
 
-async fn raw(client: &Client, path: &str, content_type: &str, body: impl Into<reqwest::Body>) -> (u16, Value) {
+async fn raw(
+    client: &Client,
+    path: &str,
+    content_type: &str,
+    body: impl Into<reqwest::Body>,
+) -> (u16, Value) {
     let request = client.http.post(format!("{}{path}", client.base)).header("Content-Type", content_type);
     let response = request.body(body).send().await.expect("an answer");
     let status = response.status().as_u16();
@@ -55,20 +60,41 @@ async fn d05_to_d07_and_j07_bad_messages_name_the_field() {
         (message(json!({"messageId": "m", "role": "ROLE_USER"})), "message.parts"),
         (message(json!({"messageId": "m", "role": "user", "parts": [{"text": "x"}]})), "message.role"),
         (message(json!({"role": "ROLE_USER", "parts": [{"text": "x"}]})), "message.messageId"),
-        (message(json!({"messageId": "m", "role": "ROLE_USER", "parts": [{"text": "x", "url": "y"}]})), "message.parts[0]"),
+        (
+            message(json!({"messageId": "m", "role": "ROLE_USER", "parts": [{"text": "x", "url": "y"}]})),
+            "message.parts[0]",
+        ),
         (message(json!({"messageId": "m", "role": "ROLE_USER", "parts": [{}]})), "message.parts[0]"),
-        (message(json!({"messageId": "m", "role": "ROLE_USER", "parts": [{"text": 5}]})), "message.parts[0].text"),
-        (message(json!({"messageId": "m", "role": "ROLE_USER", "parts": [{"raw": "%%%"}]})), "message.parts[0].raw"),
-        (message(json!({"messageId": "m", "role": "ROLE_USER", "parts": [{"text": "   "}]})), "message.parts"),
+        (
+            message(json!({"messageId": "m", "role": "ROLE_USER", "parts": [{"text": 5}]})),
+            "message.parts[0].text",
+        ),
+        (
+            message(json!({"messageId": "m", "role": "ROLE_USER", "parts": [{"raw": "%%%"}]})),
+            "message.parts[0].raw",
+        ),
+        (
+            message(json!({"messageId": "m", "role": "ROLE_USER", "parts": [{"text": "   "}]})),
+            "message.parts",
+        ),
     ];
     for (params, field) in cases {
         let error = gateway.client.error("SendMessage", &params).await;
         assert_eq!(error["code"], -32602, "{error}");
-        let violations = &error["data"].as_array().expect("details").iter().find(|it| it.get("fieldViolations").is_some());
-        let named = violations.expect("violations")["fieldViolations"][0]["field"].as_str().expect("a field").to_owned();
+        let violations =
+            &error["data"].as_array().expect("details").iter().find(|it| it.get("fieldViolations").is_some());
+        let named = violations.expect("violations")["fieldViolations"][0]["field"]
+            .as_str()
+            .expect("a field")
+            .to_owned();
         assert_eq!(named, field);
     }
-    for part in [json!({"url": "https://example.com/a.png"}), json!({"raw": "aGk="}), json!({"data": {"a": 1}}), json!({"text": "x", "mediaType": "application/x-unknown"})] {
+    for part in [
+        json!({"url": "https://example.com/a.png"}),
+        json!({"raw": "aGk="}),
+        json!({"data": {"a": 1}}),
+        json!({"text": "x", "mediaType": "application/x-unknown"}),
+    ] {
         let params = message(json!({"messageId": "m", "role": "ROLE_USER", "parts": [part]}));
         assert_eq!(gateway.client.error("SendMessage", &params).await["code"], -32005, "{part}");
     }
@@ -81,7 +107,10 @@ async fn j09_j16_j20_http_matters_are_answered_in_http() {
     let gateway = Gateway::before(&dify, &[("MAX_BODY_BYTES", "1000")]).await;
     let (status, answer) = raw(&gateway.client, "/a2a", "text/plain", "{'jsonrpc': '2.0'}").await;
     assert_eq!((status, &answer["error"]["code"]), (415, &json!(-32005)));
-    let large = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"GetTask","params":{{"id":"{}"}}}}"#, "x".repeat(2_000_000));
+    let large = format!(
+        r#"{{"jsonrpc":"2.0","id":1,"method":"GetTask","params":{{"id":"{}"}}}}"#,
+        "x".repeat(2_000_000)
+    );
     let (status, answer) = raw(&gateway.client, "/a2a", "application/json", large).await;
     assert_eq!((status, &answer["error"]["code"]), (413, &json!(-32600)));
     let chunked = reqwest::Body::wrap_stream(futures_util::stream::iter(
@@ -90,10 +119,17 @@ async fn j09_j16_j20_http_matters_are_answered_in_http() {
     let (status, _) = raw(&gateway.client, "/a2a", "application/json", chunked).await;
     assert_eq!(status, 413);
     for path in ["/a2a", "/"] {
-        let response = gateway.client.http.get(format!("{}{path}", gateway.client.base)).send().await.expect("an answer");
+        let response = gateway
+            .client
+            .http
+            .get(format!("{}{path}", gateway.client.base))
+            .send()
+            .await
+            .expect("an answer");
         assert_eq!(response.status(), 405, "GET {path}");
     }
-    let response = gateway.client.http.get(format!("{}/nothing", gateway.client.base)).send().await.expect("an answer");
+    let response =
+        gateway.client.http.get(format!("{}/nothing", gateway.client.base)).send().await.expect("an answer");
     assert_eq!(response.status(), 404);
 }
 
@@ -146,7 +182,11 @@ async fn p01_c17_what_is_not_offered_is_refused_as_the_card_says() {
         "tasks/pushNotificationConfig/list",
         "tasks/pushNotificationConfig/delete",
     ] {
-        assert_eq!(gateway.client.error(method, &json!({"taskId": "x", "id": "x"})).await["code"], -32003, "{method}");
+        assert_eq!(
+            gateway.client.error(method, &json!({"taskId": "x", "id": "x"})).await["code"],
+            -32003,
+            "{method}"
+        );
     }
     let mut inline = send("x", None);
     inline["configuration"] = json!({"taskPushNotificationConfig": {"url": "https://example.com"}});
@@ -178,7 +218,8 @@ async fn v08_known_extensions_are_echoed_and_unknown_ones_ignored() {
     let ours = "urn:dify-a2a-gateway:extension:dify:v1";
     let body = json!({"jsonrpc": "2.0", "id": 1, "method": "SendMessage", "params": send("x", None)});
     let post = || gateway.client.http.post(format!("{}/a2a", gateway.client.base)).json(&body);
-    let response = post().header("A2A-Extensions", format!("urn:other, {ours}")).send().await.expect("an answer");
+    let response =
+        post().header("A2A-Extensions", format!("urn:other, {ours}")).send().await.expect("an answer");
     assert_eq!(response.headers()["a2a-extensions"], ours);
     let response = post().header("A2A-Extensions", "urn:other").send().await.expect("an answer");
     assert!(!response.headers().contains_key("a2a-extensions"));
@@ -200,20 +241,33 @@ async fn c01_to_c11_and_c21_the_card() {
     let card: Value = response.json().await.expect("JSON");
     assert_eq!((&card["name"], &card["description"]), (&json!("Test app"), &json!("Says what you said.")));
     let interfaces = card["supportedInterfaces"].as_array().expect("interfaces");
-    assert_eq!((&interfaces[0]["url"], &interfaces[0]["protocolBinding"], &interfaces[0]["protocolVersion"]),
-        (&json!(format!("{base}/a2a")), &json!("JSONRPC"), &json!("1.0")));
-    assert_eq!((&card["url"], &card["preferredTransport"]), (&json!(format!("{base}/a2a")), &json!("JSONRPC")));
+    assert_eq!(
+        (&interfaces[0]["url"], &interfaces[0]["protocolBinding"], &interfaces[0]["protocolVersion"]),
+        (&json!(format!("{base}/a2a")), &json!("JSONRPC"), &json!("1.0"))
+    );
+    assert_eq!(
+        (&card["url"], &card["preferredTransport"]),
+        (&json!(format!("{base}/a2a")), &json!("JSONRPC"))
+    );
     assert_eq!(card["capabilities"]["streaming"], true);
     assert_eq!(card["capabilities"]["pushNotifications"], false);
     assert!(!card["skills"].as_array().expect("skills").is_empty());
     assert!(card["skills"][0].to_string().contains("What can you do?"));
     assert!(!card.to_string().contains("app-test") && !card.to_string().contains(&dify.addr.to_string()));
-    let old: Value = get("/.well-known/agent.json").send().await.expect("an answer").json().await.expect("JSON");
+    let old: Value =
+        get("/.well-known/agent.json").send().await.expect("an answer").json().await.expect("JSON");
     assert_eq!(old, card);
-    let unchanged = get("/.well-known/agent-card.json").header("If-None-Match", etag).send().await.expect("an answer");
+    let unchanged =
+        get("/.well-known/agent-card.json").header("If-None-Match", etag).send().await.expect("an answer");
     assert_eq!(unchanged.status(), 304);
     assert!(unchanged.bytes().await.expect("a body").is_empty());
-    let head = gateway.client.http.head(format!("{base}/.well-known/agent-card.json")).send().await.expect("an answer");
+    let head = gateway
+        .client
+        .http
+        .head(format!("{base}/.well-known/agent-card.json"))
+        .send()
+        .await
+        .expect("an answer");
     assert_eq!(head.status(), 200);
     let hostile = get("/.well-known/agent-card.json").header("Host", "evil\"host").send().await;
     if let Ok(response) = hostile {
@@ -223,7 +277,9 @@ async fn c01_to_c11_and_c21_the_card() {
     assert_eq!(listing["name"], "Test app");
     assert!(listing["endpoints"]["message_send"].as_str().expect("a URL").ends_with("/a2a"));
 
-    let public = Gateway::before(&dify, &[("PUBLIC_URL", "https://agents.example.com/echo/"), ("CARD_STYLE", "v1")]).await;
+    let public =
+        Gateway::before(&dify, &[("PUBLIC_URL", "https://agents.example.com/echo/"), ("CARD_STYLE", "v1")])
+            .await;
     let response = public.client.http.get(format!("{}/.well-known/agent-card.json", public.client.base));
     let card: Value = response.send().await.expect("an answer").json().await.expect("JSON");
     assert_eq!(card["supportedInterfaces"][0]["url"], "https://agents.example.com/echo/a2a");
@@ -246,11 +302,18 @@ async fn c22_browsers_may_call_from_where_they_are_allowed() {
     };
     let response = preflight(&open).await.expect("an answer");
     assert_eq!(response.headers()["access-control-allow-origin"], "*");
-    assert!(response.headers()["access-control-allow-headers"].to_str().expect("text").contains("a2a-version"));
+    assert!(
+        response.headers()["access-control-allow-headers"].to_str().expect("text").contains("a2a-version")
+    );
     let closed = Gateway::before(&dify, &[("CORS_ORIGINS", "[]")]).await;
-    assert!(!preflight(&closed).await.expect("an answer").headers().contains_key("access-control-allow-origin"));
+    assert!(
+        !preflight(&closed).await.expect("an answer").headers().contains_key("access-control-allow-origin")
+    );
     let listed = Gateway::before(&dify, &[("CORS_ORIGINS", "https://app.example.com")]).await;
-    assert_eq!(preflight(&listed).await.expect("an answer").headers()["access-control-allow-origin"], "https://app.example.com");
+    assert_eq!(
+        preflight(&listed).await.expect("an answer").headers()["access-control-allow-origin"],
+        "https://app.example.com"
+    );
 }
 
 #[tokio::test]
@@ -258,7 +321,8 @@ async fn n04_health_and_readiness() {
     let dify = FakeDify::echo().await;
     let gateway = Gateway::before(&dify, &[]).await;
     let get = |base: &str, path: &str| gateway.client.http.get(format!("{base}{path}")).send();
-    let health: Value = get(&gateway.client.base, "/health").await.expect("an answer").json().await.expect("JSON");
+    let health: Value =
+        get(&gateway.client.base, "/health").await.expect("an answer").json().await.expect("JSON");
     assert_eq!((&health["status"], &health["service"]), (&json!("ok"), &json!("dify-a2a-gateway")));
     assert_eq!(get(&gateway.client.base, "/ready").await.expect("an answer").status(), 200);
     let wrong_key = Gateway::before(&dify, &[("DIFY_API_KEY", "app-wrong")]).await;

@@ -21,7 +21,9 @@ pub(crate) fn follow(events: &[Event]) -> (String, Vec<String>) {
             text = task["artifacts"][0]["parts"][0]["text"].as_str().unwrap_or("").to_owned();
             states.push(task["status"]["state"].as_str().expect("a state").to_owned());
         }
-        if let Some(update) = result.get("artifactUpdate").filter(|it| it["artifact"]["artifactId"] == "answer") {
+        if let Some(update) =
+            result.get("artifactUpdate").filter(|it| it["artifact"]["artifactId"] == "answer")
+        {
             let piece: String = update["artifact"]["parts"]
                 .as_array()
                 .expect("parts")
@@ -89,7 +91,10 @@ async fn t03_t05_t09_a_stream_is_the_task_the_deltas_the_whole_and_the_end() {
         events.iter().filter_map(|event| event.data["result"].get("artifactUpdate")).collect();
     assert_ne!(updates[0]["append"], true, "the first piece begins the artifact");
     assert_eq!((&updates[1]["append"], &updates[2]["append"]), (&json!(true), &json!(true)));
-    assert_eq!((&updates[3]["lastChunk"], &updates[3]["artifact"]["parts"][0]["text"]), (&json!(true), &json!("Hello you")));
+    assert_eq!(
+        (&updates[3]["lastChunk"], &updates[3]["artifact"]["parts"][0]["text"]),
+        (&json!(true), &json!("Hello you"))
+    );
     assert_ne!(updates[3]["append"], true);
     let (text, states) = follow(&events);
     assert_eq!(text, "Hello you");
@@ -136,7 +141,10 @@ async fn t12_silence_is_broken_by_comments_and_a_blocking_answer_by_spaces() {
     let gateway = Gateway::before(&dify, &[("KEEP_ALIVE", "50ms")]).await;
     let mut stream = gateway.client.stream("SendStreamingMessage", &send("x", None)).await;
     stream.next().await.expect("the task");
-    let mut blocking = gateway.client.post(&json!({"jsonrpc": "2.0", "id": 1, "method": "SendMessage", "params": send("y", None)})).await;
+    let mut blocking = gateway
+        .client
+        .post(&json!({"jsonrpc": "2.0", "id": 1, "method": "SendMessage", "params": send("y", None)}))
+        .await;
     let mut spaces = Vec::new();
     while spaces.len() < 3 {
         spaces.extend(blocking.chunk().await.expect("a chunk").expect("not the end"));
@@ -169,7 +177,12 @@ async fn t11_a_client_that_is_killed_stops_nothing_and_gets_the_rest_by_subscrib
     let params = json!({"id": id});
     let mut again = gateway.client.stream("SubscribeToTask", &params).await;
     let snapshot = again.next().await.expect("the task");
-    assert!(snapshot.data["result"]["task"]["artifacts"][0]["parts"][0]["text"].as_str().expect("text").starts_with("one "));
+    assert!(
+        snapshot.data["result"]["task"]["artifacts"][0]["parts"][0]["text"]
+            .as_str()
+            .expect("text")
+            .starts_with("one ")
+    );
     gate.notify_one();
     gate.notify_one();
     let mut events = vec![snapshot];
@@ -238,7 +251,9 @@ async fn t15_a_reader_that_hardly_reads_loses_nothing_and_slows_nobody() {
     .await;
     let gateway = Gateway::before(&dify, &[]).await;
     let mut slow = tokio::net::TcpStream::connect(gateway.addr).await.expect("connected");
-    let body = json!({"jsonrpc": "2.0", "id": 1, "method": "SendStreamingMessage", "params": send("x", None)}).to_string();
+    let body =
+        json!({"jsonrpc": "2.0", "id": 1, "method": "SendStreamingMessage", "params": send("x", None)})
+            .to_string();
     let head = format!(
         "POST /a2a HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
         body.len()
@@ -255,7 +270,11 @@ async fn t15_a_reader_that_hardly_reads_loses_nothing_and_slows_nobody() {
             let mut more = vec![0; 1024];
             let read = slow.read(&mut more).await.expect("more");
             let text = beginning + &String::from_utf8_lossy(&more[..read]);
-            text.split("\"id\":\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a task id").to_owned()
+            text.split("\"id\":\"")
+                .nth(1)
+                .and_then(|rest| rest.split('"').next())
+                .expect("a task id")
+                .to_owned()
         }
     };
     let quick = loop {
