@@ -20,3 +20,6 @@ pub mod json;
 pub mod legacy;
 pub mod request;
 pub mod text_frame;
+
+#[cfg(test)]
+pub mod testing;
