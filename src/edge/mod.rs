@@ -9,10 +9,15 @@
 //! | [`json`] | writing JSON straight into a buffer, reading it with ProtoJSON's tolerance |
 //! | [`request`] | the pieces that requests of all dialects have in common, and their limits |
 //! | [`dialect`] | the trait, and which dialect a request speaks |
+//! | [`a2a_v1`], [`a2a_v03`], [`legacy`] | the three dialects |
+//! | [`text_frame`] | the events that carry text, which all dialects render alike |
+//! | [`extension`] | what is told beyond A2A, under our extension's URI |
 //! | [`error`] | every refusal, and the one table of its codes |
+//! | [`card`] | the Agent Card, and the file an operator lays over it |
 
 pub mod a2a_v03;
 pub mod a2a_v1;
+pub mod card;
 pub mod dialect;
 pub mod error;
 pub mod extension;
