@@ -264,6 +264,11 @@ impl<'a> Field<'a> {
         None
     }
 
+    /// Whether the value is an array.
+    pub fn is_array(&self) -> bool {
+        self.raw.get().starts_with('[')
+    }
+
     /// The value as text that may borrow from the request.
     pub fn text(&self) -> Option<Cow<'a, str>> {
         match serde_json::from_str::<Text<'a>>(self.raw.get()) {
