@@ -96,6 +96,11 @@ pub trait Dialect: Send + Sync {
     /// A name for logs and metrics.
     fn name(&self) -> &'static str;
 
+    /// Whether the dialect has extensions, so that a client can list those which the card demands.
+    fn has_extensions(&self) -> bool {
+        true
+    }
+
     /// The `A2A-Version` that requests of the dialect may carry, and how to call it in an error.
     fn version(&self) -> &'static str;
 

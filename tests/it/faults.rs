@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::support::client::send;
 use super::support::dify_frames::{self, answer, error, message, message_end, ping};
 use super::support::{FakeDify, Gateway, Received, Reply, Step};
 

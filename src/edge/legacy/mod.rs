@@ -22,6 +22,10 @@ impl Dialect for Legacy {
         "message.send"
     }
 
+    fn has_extensions(&self) -> bool {
+        false
+    }
+
     /// It has no version of its own. An absent version means 0.3 (A2A 1.0 §3.6.2), so that is what may be said.
     fn version(&self) -> &'static str {
         "0.3"
