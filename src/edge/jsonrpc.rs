@@ -74,8 +74,7 @@ async fn handle(edge: Arc<Edge>, request: Request, named: Option<Operation>) -> 
         None => dialect::route(envelope.method, envelope.params),
     };
     let Some(Route { dialect, operation }) = route else {
-        let method = envelope.method.chars().take(64).collect();
-        return refuse(envelope.id, &default_dialect(), &EdgeError::MethodNotFound(method).into());
+        return refuse(envelope.id, &default_dialect(), &EdgeError::method_not_found(envelope.method).into());
     };
     let exchange = Exchange { edge, caller: Caller::anonymous(), dialect, asked, id: envelope.id.to_owned() };
     let called = exchange.check().and_then(|()| {

@@ -1,5 +1,6 @@
-//! The `message.send` dialect: what clients of an older gateway for Dify speak. Parts are tagged by `type`, states
-//! are `pending` and `running`, and a task may show Dify's conversation id, as these clients are used to.
+//! The `message.send` dialect: what clients of an older gateway for Dify speak. Parts are tagged by `type`,
+//! states are `pending` and `running`, and a task may show Dify's conversation id, as these clients are
+//! used to.
 
 mod decode;
 mod encode;
@@ -26,7 +27,8 @@ impl Dialect for Legacy {
         false
     }
 
-    /// It has no version of its own. An absent version means 0.3 (A2A 1.0 §3.6.2), so that is what may be said.
+    /// It has no version of its own. An absent version means 0.3 (A2A 1.0 §3.6.2), so that is what may be
+    /// said.
     fn version(&self) -> &'static str {
         "0.3"
     }
