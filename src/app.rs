@@ -8,7 +8,7 @@ use axum::Router;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::bridge::{self, DifyBackend};
+use crate::bridge::backend::{self, DifyBackend};
 use crate::config::{self, Settings};
 use crate::core::clock::{Clock, SystemClock};
 use crate::core::engine::{Engine, Limits, Parts, UserPolicy};
@@ -150,7 +150,7 @@ pub fn dify_backend(settings: &Settings, tracker: TaskTracker) -> Result<DifyBac
         connect_timeout: dify.connect_timeout,
         idle_timeout: dify.idle_timeout,
     })?;
-    let settings = bridge::Settings {
+    let settings = backend::Settings {
         first_event_timeout: dify.first_event_timeout,
         turn_timeout: dify.turn_timeout,
         think: match dify.think {
@@ -158,7 +158,7 @@ pub fn dify_backend(settings: &Settings, tracker: TaskTracker) -> Result<DifyBac
             config::Think::Keep => ThinkMode::Keep,
             config::Think::Metadata => ThinkMode::Metadata,
         },
-        limits: bridge::Limits::default(),
+        limits: backend::Limits::default(),
     };
     Ok(DifyBackend::new(client, settings, tracker))
 }

@@ -53,8 +53,8 @@ impl Server {
     /// [`ServeError`] when the address is taken or a setting cannot be used.
     pub async fn bind(settings: &Settings) -> Result<Self, ServeError> {
         let (host, port) = (settings.server.host.as_str(), settings.server.port);
-        let (listener, addr) = listen(host, port)
-            .map_err(|error| ServeError::Listen { host: host.to_owned(), port, error })?;
+        let (listener, addr) =
+            listen(host, port).map_err(|error| ServeError::Listen { host: host.to_owned(), port, error })?;
         let app = App::new(settings, addr)?;
         app.begin().await;
         Ok(Self { app, addr, listener, grace: settings.server.shutdown_grace })
@@ -72,9 +72,8 @@ impl Server {
     /// When the listener breaks.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> io::Result<()> {
         let handle = Handle::new();
-        let mut server = axum_server::from_tcp(self.listener)?
-            .acceptor(NoDelayAcceptor::new())
-            .handle(handle.clone());
+        let mut server =
+            axum_server::from_tcp(self.listener)?.acceptor(NoDelayAcceptor::new()).handle(handle.clone());
         let http = server.http_builder();
         http.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
         http.http2().timer(TokioTimer::new()).max_concurrent_streams(MAX_STREAMS);

@@ -141,7 +141,7 @@ async fn silence_after_acceptance_is_a_clear_failure_in_time() {
     )
     .await;
     assert_eq!(state(&task), "FAILED");
-    assert!(reason(&task).contains("never"), "{}", reason(&task));
+    assert!(reason(&task).contains("did not start"), "{}", reason(&task));
     assert!(begun.elapsed() < Duration::from_secs(5));
     assert_eq!(dify.chats().len(), 1, "it may have begun: never sent again");
     assert_clean(&task, &dify);
