@@ -113,9 +113,8 @@ impl AppInfo {
     /// [`Error`] when Dify cannot be reached, does not take the key, or is not Dify. An endpoint that the version
     /// does not have is no error.
     pub async fn detect(client: &Client) -> Result<Self, Error> {
-        let about: About<'_>;
         let answer = present(client.info().await)?;
-        about = parse(answer.as_ref());
+        let about: About<'_> = parse(answer.as_ref());
         let mut version = answer.as_ref().and_then(|answer| answer.version.clone());
         let mode = match &about.mode {
             Some(mode) => AppMode::from_name(mode),

@@ -16,3 +16,4 @@ mod lenient;
 pub mod reason;
 pub mod request;
 pub mod sse;
+mod wire;
