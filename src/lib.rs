@@ -1,5 +1,6 @@
 //! Makes a Dify app a first-class A2A agent.
 
+pub mod chat;
 pub mod config;
 pub mod core;
 pub mod demo;
