@@ -35,6 +35,8 @@
 pub mod app;
 pub mod bridge;
 pub mod chat;
+pub mod cli;
+pub mod commands;
 pub mod config;
 pub mod core;
 pub mod demo;
