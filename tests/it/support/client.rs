@@ -61,13 +61,27 @@ impl Client {
         if let Some(last) = last {
             request = request.header("Last-Event-ID", last);
         }
-        let response = tokio::time::timeout(PATIENCE, request.send()).await.expect("in time").expect("an answer");
+        let response =
+            tokio::time::timeout(PATIENCE, request.send()).await.expect("in time").expect("an answer");
         Stream::of(response)
     }
 
     /// Sends a text in 1.0 and waits for the task.
     pub async fn send(&self, text: &str, context: Option<&str>) -> Value {
         self.result("SendMessage", &send(text, context)).await["task"].clone()
+    }
+
+    /// Reads a task in 1.0 until it is in this state.
+    pub async fn until(&self, id: &str, state: &str) -> Value {
+        let waiting = async {
+            loop {
+                let task = self.task(id).await;
+                if task["status"]["state"] == state {
+                    return task;
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, waiting).await.unwrap_or_else(|_| panic!("{id} is never {state}"))
     }
 
     /// Reads a task in 1.0.
@@ -89,8 +103,7 @@ pub fn send(text: &str, context: Option<&str>) -> Value {
 /// The params of `message/send`.
 pub fn send_03(text: &str, context: Option<&str>) -> Value {
     let id = uuid::Uuid::now_v7().to_string();
-    let mut message =
-        json!({"kind": "message", "messageId": id, "role": "user", "parts": [{"kind": "text", "text": text}]});
+    let mut message = json!({"kind": "message", "messageId": id, "role": "user", "parts": [{"kind": "text", "text": text}]});
     if let Some(context) = context {
         message["contextId"] = context.into();
     }

@@ -1,0 +1,4 @@
+//! What each command of the program does once its settings are read.
+
+pub mod check;
+pub mod serve;
