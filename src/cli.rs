@@ -11,7 +11,7 @@ use clap::{Args, Parser, Subcommand};
 use tokio::io::BufReader;
 
 use crate::chat;
-use crate::commands::serve;
+use crate::commands::{ask, serve};
 use crate::config::{CommandLine, Finding, Flag, Loaded, Problems, Purpose, Settings};
 use crate::logging;
 
@@ -116,7 +116,7 @@ impl Cli {
             Command::Check => {
                 let Loaded { settings, warnings } = self.options.load(Purpose::Dify)?;
                 self.options.log_if_asked(&settings)?;
-                let mut report = serve::check(&settings).await?;
+                let mut report = ask::check(&settings).await;
                 report.warnings.splice(..0, warnings);
                 write!(out, "{report}")?;
                 if !report.is_good() {
@@ -126,7 +126,7 @@ impl Cli {
             Command::Card { extended } => {
                 let Loaded { settings, .. } = self.options.load(Purpose::Dify)?;
                 self.options.log_if_asked(&settings)?;
-                let card = serve::card(&settings, extended).await?;
+                let card = ask::card(&settings, extended).await?;
                 writeln!(out, "{card}")?;
             }
             Command::Chat { url } => {

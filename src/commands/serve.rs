@@ -1,18 +1,22 @@
-//! The seam between the command line and the gateway: each function takes finished settings.
+//! `serve` and `demo`: the gateway, before Dify or before the app that is built in.
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
 
 use secrecy::SecretString;
+use tokio::signal::unix::{SignalKind, signal};
 use url::Url;
 
-use super::check::Report;
 use crate::config::Settings;
 use crate::demo;
+use crate::serve::{ServeError, Server};
 
-/// Why a command ended badly.
+/// Why a command that serves ended badly.
 #[derive(Debug, thiserror::Error)]
-pub enum ServeError {
+pub enum CommandError {
+    /// The gateway cannot be started.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
     /// A socket or the terminal failed.
     #[error("{what}: {cause}")]
     Io {
@@ -21,16 +25,17 @@ pub enum ServeError {
         /// What went wrong.
         cause: io::Error,
     },
-    /// The gateway is not part of this build.
-    #[error("the gateway is not part of this build")]
-    NotJoined,
+}
+
+fn io_error(what: &'static str) -> impl Fn(io::Error) -> CommandError {
+    move |cause| CommandError::Io { what, cause }
 }
 
 /// Runs the gateway until it is told to stop, and says on `out` where it listens.
 ///
 /// # Errors
 /// When it cannot listen.
-pub async fn serve(settings: Settings, out: &mut (dyn Write + Send)) -> Result<(), ServeError> {
+pub async fn serve(settings: Settings, out: &mut (dyn Write + Send)) -> Result<(), CommandError> {
     gateway(settings, |addr| writeln!(out, "listening on http://{addr}").and_then(|()| out.flush())).await
 }
 
@@ -38,38 +43,33 @@ pub async fn serve(settings: Settings, out: &mut (dyn Write + Send)) -> Result<(
 ///
 /// # Errors
 /// When either of the two cannot listen.
-pub async fn demo(mut settings: Settings, out: &mut (dyn Write + Send)) -> Result<(), ServeError> {
-    let fail = |cause| ServeError::Io { what: "cannot start the demo app", cause };
-    let app = demo::Server::start(demo::Pace::default()).await.map_err(fail)?;
+pub async fn demo(mut settings: Settings, out: &mut (dyn Write + Send)) -> Result<(), CommandError> {
+    let fail = io_error("cannot start the demo app");
+    let app = demo::Server::start(demo::Pace::default()).await.map_err(&fail)?;
     let url = Url::parse(&format!("{}/", app.base_url()));
     settings.dify.url = url.map_err(|error| fail(io::Error::other(error)))?;
     settings.dify.key = SecretString::from(demo::KEY);
-    let outcome = gateway(settings, |addr| out.write_all(demo::banner(addr).as_bytes())).await;
+    let say = |addr| out.write_all(demo::banner(addr).as_bytes()).and_then(|()| out.flush());
+    let outcome = gateway(settings, say).await;
     app.stop().await;
     outcome
 }
 
-// JOIN: the three functions below are replaced by the composition.
-
 async fn gateway(
-    _settings: Settings,
-    _listening: impl FnOnce(SocketAddr) -> io::Result<()>,
-) -> Result<(), ServeError> {
-    std::future::ready(Err(ServeError::NotJoined)).await
-}
-
-/// Asks Dify about the app and reports what it would be as an agent.
-///
-/// # Errors
-/// Never for trouble with Dify: that is in the report.
-pub async fn check(_settings: &Settings) -> Result<Report, ServeError> {
-    std::future::ready(Err(ServeError::NotJoined)).await
-}
-
-/// The Agent Card that would be served, as JSON for people to read.
-///
-/// # Errors
-/// When Dify or the card file do not play along.
-pub async fn card(_settings: &Settings, _extended: bool) -> Result<String, ServeError> {
-    std::future::ready(Err(ServeError::NotJoined)).await
+    settings: Settings,
+    listening: impl FnOnce(SocketAddr) -> io::Result<()>,
+) -> Result<(), CommandError> {
+    let cannot_listen = io_error("cannot listen for signals");
+    let mut terminate = signal(SignalKind::terminate()).map_err(&cannot_listen)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(&cannot_listen)?;
+    let server = Server::bind(&settings).await?;
+    tracing::info!(addr = %server.addr(), "listening");
+    listening(server.addr()).map_err(io_error("cannot say where the gateway listens"))?;
+    let told_to_stop = async {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+    server.run(told_to_stop).await.map_err(io_error("the listener broke"))
 }
