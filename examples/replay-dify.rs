@@ -31,7 +31,7 @@ use std::time::Duration;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path as UrlPath, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use clap::Parser;
@@ -196,24 +196,24 @@ impl Recording {
 
 async fn info(State(replay): State<Arc<Replay>>, headers: HeaderMap) -> Result<Response, Refusal> {
     let app = replay.app(&headers)?;
-    recorded(&app, &format!("info_{}", app.name))
+    Ok(recorded(&app, &format!("info_{}", app.name)))
 }
 
 async fn parameters(State(replay): State<Arc<Replay>>, headers: HeaderMap) -> Result<Response, Refusal> {
     let app = replay.app(&headers)?;
-    recorded(&app, &format!("parameters_{}", app.name))
+    Ok(recorded(&app, &format!("parameters_{}", app.name)))
 }
 
 async fn site(State(replay): State<Arc<Replay>>, headers: HeaderMap) -> Result<Response, Refusal> {
-    recorded(&replay.app(&headers)?, "site_chatflow")
+    Ok(recorded(&replay.app(&headers)?, "site_chatflow"))
 }
 
-fn recorded(app: &App, case: &str) -> Result<Response, Refusal> {
-    Recording::read(&app.folder.join(format!("{case}.http"))).map(Recording::respond).ok_or(Refusal(
-        StatusCode::NOT_FOUND,
-        "not_found",
-        "The requested URL was not found on the server.",
-    ))
+fn recorded(app: &App, case: &str) -> Response {
+    match Recording::read(&app.folder.join(format!("{case}.http"))) {
+        Some(recording) => recording.respond(),
+        // what Dify says of a path that its version does not have
+        None => (StatusCode::NOT_FOUND, Html("<!doctype html><title>404 Not Found</title>")).into_response(),
+    }
 }
 
 #[derive(Deserialize)]

@@ -4,7 +4,7 @@ import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 
 import { Role, TaskState } from "@a2a-js/sdk";
-import { AgentCardResolver, ClientFactory } from "@a2a-js/sdk/client";
+import { AgentCardResolver, ClientFactory, ClientFactoryOptions } from "@a2a-js/sdk/client";
 import { TaskNotCancelableError, TaskNotFoundError, UnsupportedOperationError } from "@a2a-js/sdk/errors";
 
 // A judge never waits longer for one check.
@@ -194,10 +194,8 @@ const core = {
 
   async poll() {
     const text = `drip 100 polled ${nonce()} word for word`;
-    const agent = await new ClientFactory({
-      ...new ClientFactory().options,
-      clientConfig: { polling: true },
-    }).createFromUrl(baseUrl);
+    const options = ClientFactoryOptions.createFrom(ClientFactoryOptions.default, { clientConfig: { polling: true } });
+    const agent = await new ClientFactory(options).createFromUrl(baseUrl);
     let task = await agent.sendMessage(message(text));
     expect(!FINAL.has(task.status.state), "a send that returns immediately waited for the end");
     for (let i = 0; i < 50 && !FINAL.has(task.status.state); i++) {
