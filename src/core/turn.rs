@@ -84,7 +84,7 @@ impl Turn {
     /// Lets the next turn in. Explicit, since the order matters: settled first.
     fn leave(&self, place: Option<Place>) {
         drop(place);
-        self.shared.linger(&self.log);
+        self.shared.live.linger(self.log.head().id);
     }
 
     async fn work(&self) -> Outcome {

@@ -5,8 +5,10 @@
 mod cancel;
 mod conversations;
 mod dialects;
+mod dify_requests;
 mod faults;
 mod limits;
+mod program;
 mod protocol;
 mod replay;
 mod streams;
