@@ -29,15 +29,15 @@ fn text(bytes: &[u8]) -> String {
 }
 
 /// A serving program, and where it listens.
-struct Serving {
+pub(crate) struct Serving {
     child: Child,
-    base: String,
+    pub(crate) base: String,
     out: BufReader<ChildStdout>,
     err: ChildStderr,
 }
 
 impl Serving {
-    async fn start(args: &[&str], env: &[(&str, &str)]) -> Self {
+    pub(crate) async fn start(args: &[&str], env: &[(&str, &str)]) -> Self {
         let mut child = program(args, env).spawn().expect("started");
         let mut out = BufReader::new(child.stdout.take().expect("stdout"));
         let err = child.stderr.take().expect("stderr");
@@ -49,8 +49,12 @@ impl Serving {
         Self { child, base: base.to_owned(), out, err }
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id().expect("it runs")
+    }
+
     fn terminate(&self) {
-        let pid = self.child.id().expect("it runs").to_string();
+        let pid = self.pid().to_string();
         let told = std::process::Command::new("kill").args(["-TERM", &pid]).status().expect("kill runs");
         assert!(told.success());
     }
