@@ -18,11 +18,11 @@ help:
 	@echo "make bench     the gateway beside nginx"
 	@echo "make fuzz      the decoders against random input, FUZZ_SECONDS=$(FUZZ_SECONDS) for each"
 
-# With cargo-nextest if it is there; it leaves out the examples in the documentation, which follow.
+# With cargo-nextest if it is there; it leaves out the examples in the documentation, which come first.
 test: c-compiler
 	@if cargo nextest --version >/dev/null 2>&1; then \
-		echo "cargo nextest run --locked" && cargo nextest run --locked; \
 		echo "cargo test --locked --doc" && cargo test --locked --doc; \
+		echo "cargo nextest run --locked" && cargo nextest run --locked; \
 	else \
 		echo "cargo test --locked" && cargo test --locked; \
 	fi
