@@ -107,6 +107,38 @@ async fn serve_prints_where_it_listens_and_ends_in_order_when_told_to() {
 }
 
 #[tokio::test]
+async fn told_twice_to_stop_it_does_not_wait_for_the_grace() {
+    let dify = FakeDify::chat(|received| {
+        Reply::stream(vec![
+            Step::Send(message(received, "run", "so far")),
+            Step::WaitForStop("run".to_owned()),
+        ])
+    })
+    .await;
+    let url = dify.url();
+    let env = [
+        ("DIFY_API_URL", url.as_str()),
+        ("DIFY_API_KEY", KEY),
+        ("HOST", "127.0.0.1"),
+        ("PORT", "0"),
+        ("SHUTDOWN_GRACE", "1h"),
+    ];
+    let serving = Serving::start(&[], &env).await;
+    let client = Client::new(serving.base.clone());
+    let mut stream = client.stream("SendStreamingMessage", &send("x", None)).await;
+    stream.next().await.expect("the task");
+    stream.next().await.expect("working");
+    serving.terminate();
+    while tokio::net::TcpStream::connect(serving.base.trim_start_matches("http://")).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    serving.terminate();
+    let _ = stream.all().await;
+    assert_eq!(serving.end().await.0, Some(0));
+    assert_eq!(dify.stops().len(), 1);
+}
+
+#[tokio::test]
 async fn every_wrong_setting_is_reported_at_once_without_secrets() {
     let env = [
         ("DIFY_API_KEY", "app-secret\u{1}"),
