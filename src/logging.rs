@@ -34,8 +34,8 @@ pub const FILTERS: &str = "allowed: off, error, warn, info, debug, trace, or dir
 pub fn filter(text: &str) -> Result<EnvFilter, LogError> {
     let parts: Vec<&str> = text.split(',').map(str::trim).collect();
     for part in &parts {
-        let is_word = !part.contains(['=', ':', '[']);
-        if is_word && part.parse::<LevelFilter>().is_err() {
+        let is_bare = !part.contains(['=', ':', '[']);
+        if part.is_empty() || (is_bare && part.parse::<LevelFilter>().is_err()) {
             return Err(LogError::Filter { part: (*part).to_owned() });
         }
     }

@@ -61,7 +61,12 @@ impl<'a> Envelope<'a> {
     /// # Errors
     /// -32700 for what is no JSON, -32600 for what is no request (JSON-RPC 2.0 §5.1). A batch is one: A2A has none.
     pub fn read(body: &'a [u8], strictness: Strictness) -> Result<Self, Refused> {
-        let raw: Raw<'a> = serde_json::from_slice(body).map_err(|error| not_an_object(body, &error))?;
+        // Looked at before parsing, since serde would read an array as the struct's members in order.
+        if body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
+            let what = "batches are not supported; send one request object".to_owned();
+            return Err(refused(NULL, EdgeError::InvalidRequest(what)));
+        }
+        let raw: Raw<'a> = serde_json::from_slice(body).map_err(|error| not_an_object(&error))?;
         let id = read_id(raw.id).map_err(|error| refused(NULL, error))?;
         let invalid = |what: &str| refused(id, EdgeError::InvalidRequest(what.to_owned()));
         match (raw.jsonrpc, strictness) {
@@ -83,13 +88,10 @@ fn refused(id: &str, error: EdgeError) -> Refused {
     Refused { id: id.to_owned(), error }
 }
 
-fn not_an_object(body: &[u8], error: &serde_json::Error) -> Refused {
-    let error = match (error.classify(), body.iter().find(|byte| !byte.is_ascii_whitespace())) {
-        (Category::Data, Some(b'[')) => {
-            EdgeError::InvalidRequest("batches are not supported; send one request object".to_owned())
-        }
-        (Category::Data, _) => EdgeError::InvalidRequest(format!("not a request object: {error}")),
-        (Category::Eof | Category::Io | Category::Syntax, _) => EdgeError::Parse(error.to_string()),
+fn not_an_object(error: &serde_json::Error) -> Refused {
+    let error = match error.classify() {
+        Category::Data => EdgeError::InvalidRequest(format!("not a request object: {error}")),
+        Category::Eof | Category::Io | Category::Syntax => EdgeError::Parse(error.to_string()),
     };
     refused(NULL, error)
 }
@@ -156,6 +158,7 @@ mod tests {
     fn j05_j12_what_is_no_request_is_invalid() {
         for body in [
             "[]",
+            r#"["2.0",1,"GetTask",{"id":"t"}]"#,
             "1",
             "\"x\"",
             "null",

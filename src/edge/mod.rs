@@ -9,18 +9,23 @@
 //! | [`routes`] | every route, and what all handlers share |
 //! | [`jsonrpc`] | the JSON-RPC binding, on [`envelope`], [`headers`] and [`body`] |
 //! | [`sse`], [`answer`] | streams that read a task's log; answers that take a while |
-//! | [`ops`] | health and readiness |
+//! | [`discovery`], [`ops`] | the card's routes; health and readiness |
 //! | [`dialect`] | the trait, and which dialect a request speaks |
 //! | [`a2a_v1`], [`a2a_v03`], [`legacy`] | the three dialects |
+//! | [`text_frame`] | the events that carry text, which all dialects render alike |
+//! | [`extension`] | what is told beyond A2A, under our extension's URI |
 //! | [`request`] | the pieces that requests of all dialects have in common, and their limits |
 //! | [`error`] | every refusal, and the one table of its codes |
+//! | [`card`] | the Agent Card, and the file an operator lays over it |
 //! | [`json`] | writing JSON straight into a buffer, reading it with ProtoJSON's tolerance |
 
 pub mod a2a_v03;
 pub mod a2a_v1;
 pub mod answer;
 pub mod body;
+pub mod card;
 pub mod dialect;
+pub mod discovery;
 pub mod envelope;
 pub mod error;
 pub mod extension;
@@ -32,5 +37,9 @@ pub mod ops;
 pub mod request;
 pub mod routes;
 pub mod sse;
+pub mod text_frame;
+
+#[cfg(test)]
+pub mod testing;
 
 pub use routes::Edge;

@@ -1,7 +1,7 @@
-//! What the requests of all dialects have in common: identifiers, lists, history lengths, and their limits.
+//! What the requests of several dialects have in common: identifiers, lists, parts, and their limits.
 
 use crate::core::ids::{ContextId, TaskId};
-use crate::core::message::Json;
+use crate::core::message::{Content, Json, Part, Role};
 
 use super::json::{Field, Members};
 
@@ -14,6 +14,24 @@ pub const MAX_PARTS: usize = 100;
 
 /// Most elements of any other list in a request, such as `extensions`.
 pub const MAX_LIST: usize = 100;
+
+/// The roles where they are words, as in all dialects but 1.0.
+pub const ROLES: [(&str, Role); 2] = [("user", Role::User), ("agent", Role::Agent)];
+
+/// What a part is, where a tag says so.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum PartKind {
+    /// An object.
+    Data,
+    /// A file, as bytes or by its address.
+    File,
+    /// Text.
+    Text,
+}
+
+/// The tags of parts, in all dialects but 1.0.
+pub const PART_KINDS: [(&str, PartKind); 3] =
+    [("text", PartKind::Text), ("file", PartKind::File), ("data", PartKind::Data)];
 
 /// An identifier: not empty, not too long, no control characters.
 pub fn identifier(field: &Field<'_>) -> Option<String> {
@@ -81,4 +99,51 @@ pub fn bounded_array<'f>(field: &'f Field<'_>, most: usize) -> Option<Vec<Field<
 /// A `metadata` object, verbatim.
 pub fn metadata(members: &Members<'_>) -> Option<Json> {
     members.field("metadata")?.json_object()
+}
+
+/// A message's parts: at least one, each read by `part`.
+pub fn parts(field: &Field<'_>, part: impl Fn(&Members<'_>) -> Option<Part>) -> Option<Vec<Part>> {
+    let elements = bounded_array(field, MAX_PARTS)?;
+    if elements.is_empty() {
+        field.refuse("at least one part is required");
+        return None;
+    }
+    // Every part is read before any is missed, so that all that is wrong gets reported.
+    let parts: Vec<Option<Part>> = elements.iter().map(|field| part(&field.object()?)).collect();
+    parts.into_iter().collect()
+}
+
+/// The content of a part tagged as data: an object, verbatim.
+pub fn data_part(members: &Members<'_>) -> Option<Part> {
+    let content = Content::Data(members.required("data")?.json_object()?);
+    Some(Part { content, filename: None, media_type: None, metadata: None })
+}
+
+/// A file with `name`, `mimeType`, and exactly one of `bytes` and `uri`.
+pub fn file_part(members: &Members<'_>) -> Option<Part> {
+    let (filename, media_type) = (optional_text(members, "name"), optional_text(members, "mimeType"));
+    let content = match (members.field("bytes"), members.field("uri")) {
+        (Some(bytes), None) => Content::Raw(bytes.bytes()?),
+        (None, Some(uri)) => Content::Url(non_empty(&uri)?),
+        (Some(_), Some(_)) | (None, None) => {
+            members.refuse_whole("must have exactly one of bytes, uri");
+            return None;
+        }
+    };
+    Some(Part { content, filename, media_type, metadata: None })
+}
+
+/// A text that may be absent; the empty text is absence too.
+pub fn optional_text(members: &Members<'_>, name: &'static str) -> Option<String> {
+    members.field(name).and_then(|field| field.string()).filter(|text| !text.is_empty())
+}
+
+/// A text that says something.
+pub fn non_empty(field: &Field<'_>) -> Option<String> {
+    let text = field.string()?;
+    if text.is_empty() {
+        field.refuse("must not be empty");
+        return None;
+    }
+    Some(text)
 }

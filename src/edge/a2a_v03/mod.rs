@@ -1,4 +1,7 @@
-//! Placeholder until the dialect is written.
+//! A2A 0.3 as JSON over JSON-RPC: unions tagged by `kind`, lower-case states, bare results.
+
+mod decode;
+mod encode;
 
 use serde_json::value::RawValue;
 
@@ -6,9 +9,10 @@ use crate::core::error::Error;
 use crate::core::ids::{ContextId, IdSource, TaskId};
 use crate::core::task::Task;
 use crate::edge::dialect::{Call, Dialect, EarlyError, Operation, Page, StreamEncoder, StreamEnd};
-use crate::edge::error::WireError;
+use crate::edge::error::{EdgeError, WireError};
+use crate::edge::json::{ObjectWriter, read_params, write_list};
 
-/// Not written yet.
+/// The dialect of A2A 0.3.
 #[derive(Clone, Copy, Debug)]
 pub struct V03;
 
@@ -16,29 +20,60 @@ impl Dialect for V03 {
     fn name(&self) -> &'static str {
         "0.3"
     }
+
     fn version(&self) -> &'static str {
         "0.3"
     }
-    fn call(&self, _: Operation, _: Option<&RawValue>, _: &dyn IdSource) -> Result<Call, Error> {
-        Err(Error::UnsupportedOperation("not written yet".to_owned()))
+
+    fn call(&self, operation: Operation, params: Option<&RawValue>, _: &dyn IdSource) -> Result<Call, Error> {
+        Ok(match operation {
+            Operation::Cancel => Call::Cancel(read_params(params, decode::cancel)?),
+            Operation::ExtendedCard => Call::ExtendedCard,
+            Operation::Get => Call::Get(read_params(params, decode::get)?),
+            Operation::List => {
+                return Err(Error::UnsupportedOperation("A2A 0.3 has no list of tasks".to_owned()));
+            }
+            Operation::Push => Call::Push,
+            Operation::Send => Call::Send(read_params(params, decode::send)?),
+            Operation::Stream => Call::SendStreaming(read_params(params, decode::send)?),
+            Operation::Subscribe => Call::Subscribe(read_params(params, decode::subscribe)?),
+        })
     }
+
+    /// 0.3 knows one answer where there is no extended card (A2A 0.3 §8.2).
+    fn no_extended_card(&self) -> EdgeError {
+        EdgeError::ExtendedCardNotConfigured
+    }
+
+    /// The official 0.3 client reads a plain JSON answer to a stream request as a broken stream.
     fn early_error(&self) -> EarlyError {
         EarlyError::Event
     }
-    fn send_result(&self, _: &mut Vec<u8>, _: &Task) {}
-    fn task(&self, _: &mut Vec<u8>, _: &Task) {}
-    fn list_result(&self, _: &mut Vec<u8>, _: &Page<'_>) {}
+
+    fn send_result(&self, buf: &mut Vec<u8>, task: &Task) {
+        encode::task(buf, task);
+    }
+
+    fn task(&self, buf: &mut Vec<u8>, task: &Task) {
+        encode::task(buf, task);
+    }
+
+    /// Never asked for over JSON-RPC; the shape of 1.0 with tasks of 0.3.
+    fn list_result(&self, buf: &mut Vec<u8>, page: &Page<'_>) {
+        let mut response = ObjectWriter::open(buf);
+        write_list(response.member("tasks"), page.tasks, encode::task);
+        response.number("totalSize", page.total);
+        response.close();
+    }
+
     fn error(&self, buf: &mut Vec<u8>, error: &WireError) {
         error.write_rpc(buf);
     }
-    fn stream(&self, _: &TaskId, _: &ContextId, _: StreamEnd) -> Box<dyn StreamEncoder> {
-        Box::new(Self)
+
+    fn stream(&self, task: &TaskId, context: &ContextId, end: StreamEnd) -> Box<dyn StreamEncoder> {
+        Box::new(encode::Stream::new(task, context, end))
     }
 }
 
-impl StreamEncoder for V03 {
-    fn snapshot(&mut self, _: &Task, _: &mut dyn FnMut(&[u8])) {}
-    fn event(&mut self, _: &mut Vec<u8>, _: crate::core::event::LogEvent<'_>) -> bool {
-        false
-    }
-}
+#[cfg(test)]
+mod tests;

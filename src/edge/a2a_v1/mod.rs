@@ -1,4 +1,8 @@
-//! Placeholder until the dialect is written.
+//! A2A 1.0 as JSON (the ProtoJSON form of `lf.a2a.v1`), as the JSON-RPC and HTTP+JSON bindings carry it.
+
+mod decode;
+mod encode;
+mod page_token;
 
 use serde_json::value::RawValue;
 
@@ -7,8 +11,9 @@ use crate::core::ids::{ContextId, IdSource, TaskId};
 use crate::core::task::Task;
 use crate::edge::dialect::{Call, Dialect, EarlyError, Operation, Page, StreamEncoder, StreamEnd};
 use crate::edge::error::WireError;
+use crate::edge::json::{ObjectWriter, read_params, write_list};
 
-/// Not written yet.
+/// The dialect of A2A 1.0.
 #[derive(Clone, Copy, Debug)]
 pub struct V1;
 
@@ -16,29 +21,56 @@ impl Dialect for V1 {
     fn name(&self) -> &'static str {
         "1.0"
     }
+
     fn version(&self) -> &'static str {
         "1.0"
     }
-    fn call(&self, _: Operation, _: Option<&RawValue>, _: &dyn IdSource) -> Result<Call, Error> {
-        Err(Error::UnsupportedOperation("not written yet".to_owned()))
+
+    fn call(&self, operation: Operation, params: Option<&RawValue>, _: &dyn IdSource) -> Result<Call, Error> {
+        Ok(match operation {
+            Operation::Cancel => Call::Cancel(read_params(params, decode::cancel)?),
+            Operation::ExtendedCard => Call::ExtendedCard,
+            Operation::Get => Call::Get(read_params(params, decode::get)?),
+            Operation::List => Call::List(read_params(params, decode::list)?),
+            Operation::Push => Call::Push,
+            Operation::Send => Call::Send(read_params(params, decode::send)?),
+            Operation::Stream => Call::SendStreaming(read_params(params, decode::send)?),
+            Operation::Subscribe => Call::Subscribe(read_params(params, decode::subscribe)?),
+        })
     }
+
     fn early_error(&self) -> EarlyError {
         EarlyError::Plain
     }
-    fn send_result(&self, _: &mut Vec<u8>, _: &Task) {}
-    fn task(&self, _: &mut Vec<u8>, _: &Task) {}
-    fn list_result(&self, _: &mut Vec<u8>, _: &Page<'_>) {}
+
+    fn send_result(&self, buf: &mut Vec<u8>, task: &Task) {
+        let mut response = ObjectWriter::open(buf);
+        encode::task(response.member("task"), task);
+        response.close();
+    }
+
+    fn task(&self, buf: &mut Vec<u8>, task: &Task) {
+        encode::task(buf, task);
+    }
+
+    fn list_result(&self, buf: &mut Vec<u8>, page: &Page<'_>) {
+        let next = page.tasks.last().filter(|_| page.more).map(page_token::after).unwrap_or_default();
+        let mut response = ObjectWriter::open(buf);
+        write_list(response.member("tasks"), page.tasks, encode::task);
+        response.str("nextPageToken", &next);
+        response.number("pageSize", page.page_size);
+        response.number("totalSize", page.total);
+        response.close();
+    }
+
     fn error(&self, buf: &mut Vec<u8>, error: &WireError) {
         error.write_rpc(buf);
     }
-    fn stream(&self, _: &TaskId, _: &ContextId, _: StreamEnd) -> Box<dyn StreamEncoder> {
-        Box::new(Self)
+
+    fn stream(&self, task: &TaskId, context: &ContextId, _: StreamEnd) -> Box<dyn StreamEncoder> {
+        Box::new(encode::Stream::new(task, context))
     }
 }
 
-impl StreamEncoder for V1 {
-    fn snapshot(&mut self, _: &Task, _: &mut dyn FnMut(&[u8])) {}
-    fn event(&mut self, _: &mut Vec<u8>, _: crate::core::event::LogEvent<'_>) -> bool {
-        false
-    }
-}
+#[cfg(test)]
+mod tests;

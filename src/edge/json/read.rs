@@ -264,6 +264,11 @@ impl<'a> Field<'a> {
         None
     }
 
+    /// Whether the value is an array.
+    pub fn is_array(&self) -> bool {
+        self.raw.get().starts_with('[')
+    }
+
     /// The value as text that may borrow from the request.
     pub fn text(&self) -> Option<Cow<'a, str>> {
         match serde_json::from_str::<Text<'a>>(self.raw.get()) {
@@ -299,18 +304,27 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// The value as an enum: one of `table`'s names, or its number.
-    pub fn choice<T: Copy>(&self, table: &[(&str, i32, T)]) -> Option<T> {
+    /// The value as one of `table`'s names.
+    pub fn choice<T: Copy>(&self, table: &[(&str, T)]) -> Option<T> {
+        let name = serde_json::from_str::<Text<'_>>(self.raw.get()).ok();
+        let found = table.iter().find(|(known, _)| name.as_ref().is_some_and(|Text(name)| name == known));
+        match found {
+            Some((_, value)) => Some(*value),
+            None => self.refused(one_of(table.iter().map(|(name, _)| *name))),
+        }
+    }
+
+    /// The value as a ProtoJSON enum: one of `table`'s names or numbers.
+    pub fn enumeration<T: Copy>(&self, table: &[(&str, i32, T)]) -> Option<T> {
         let name = serde_json::from_str::<Text<'_>>(self.raw.get()).ok();
         let number = whole_number(self.raw.get());
         let found = table.iter().find(|(known, value, _)| {
             name.as_ref().is_some_and(|Text(name)| name == known) || number == Some(*value)
         });
-        if let Some((_, _, value)) = found {
-            return Some(*value);
+        match found {
+            Some((_, _, value)) => Some(*value),
+            None => self.refused(one_of(table.iter().map(|(name, _, _)| *name))),
         }
-        let names: Vec<&str> = table.iter().map(|(name, _, _)| *name).collect();
-        self.refused(format!("must be one of {}", names.join(", ")))
     }
 
     /// The value as a moment: an ISO 8601 text with an offset.
@@ -368,6 +382,10 @@ impl<'a> Field<'a> {
         };
         Some(elements.into_iter().enumerate().map(element).collect())
     }
+}
+
+fn one_of<'n>(names: impl Iterator<Item = &'n str>) -> String {
+    format!("must be one of {}", names.collect::<Vec<_>>().join(", "))
 }
 
 /// A whole number in any of its JSON forms: `5`, `5.0`, `5e0`, `"5"`.

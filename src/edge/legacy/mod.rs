@@ -1,4 +1,8 @@
-//! Placeholder until the dialect is written.
+//! The `message.send` dialect: what clients of an older gateway for Dify speak. Parts are tagged by `type`, states
+//! are `pending` and `running`, and a task may show Dify's conversation id, as these clients are used to.
+
+mod decode;
+mod encode;
 
 use serde_json::value::RawValue;
 
@@ -6,9 +10,10 @@ use crate::core::error::Error;
 use crate::core::ids::{ContextId, IdSource, TaskId};
 use crate::core::task::Task;
 use crate::edge::dialect::{Call, Dialect, EarlyError, Operation, Page, StreamEncoder, StreamEnd};
-use crate::edge::error::WireError;
+use crate::edge::error::{WireError, write_violations};
+use crate::edge::json::{ObjectWriter, read_params, write_list};
 
-/// Not written yet.
+/// The `message.send` dialect.
 #[derive(Clone, Copy, Debug)]
 pub struct Legacy;
 
@@ -16,29 +21,75 @@ impl Dialect for Legacy {
     fn name(&self) -> &'static str {
         "message.send"
     }
+
+    /// It has no version of its own. An absent version means 0.3 (A2A 1.0 §3.6.2), so that is what may be said.
     fn version(&self) -> &'static str {
         "0.3"
     }
-    fn call(&self, _: Operation, _: Option<&RawValue>, _: &dyn IdSource) -> Result<Call, Error> {
-        Err(Error::UnsupportedOperation("not written yet".to_owned()))
+
+    /// [`Operation::Send`] and [`Operation::Stream`] are the same here: the params say whether to stream.
+    fn call(
+        &self,
+        operation: Operation,
+        params: Option<&RawValue>,
+        ids: &dyn IdSource,
+    ) -> Result<Call, Error> {
+        Ok(match operation {
+            Operation::Cancel => Call::Cancel(read_params(params, decode::cancel)?),
+            Operation::Get => Call::Get(read_params(params, decode::get)?),
+            Operation::List => Call::List(read_params(params, decode::list)?),
+            Operation::Send | Operation::Stream => {
+                match read_params(params, |members| decode::send(members, ids))? {
+                    (send, true) => Call::SendStreaming(send),
+                    (send, false) => Call::Send(send),
+                }
+            }
+            Operation::ExtendedCard | Operation::Push | Operation::Subscribe => {
+                return Err(Error::UnsupportedOperation("message.send has no such method".to_owned()));
+            }
+        })
     }
+
     fn early_error(&self) -> EarlyError {
         EarlyError::Event
     }
-    fn send_result(&self, _: &mut Vec<u8>, _: &Task) {}
-    fn task(&self, _: &mut Vec<u8>, _: &Task) {}
-    fn list_result(&self, _: &mut Vec<u8>, _: &Page<'_>) {}
-    fn error(&self, buf: &mut Vec<u8>, error: &WireError) {
-        error.write_rpc(buf);
+
+    fn send_result(&self, buf: &mut Vec<u8>, task: &Task) {
+        encode::task(buf, task);
     }
-    fn stream(&self, _: &TaskId, _: &ContextId, _: StreamEnd) -> Box<dyn StreamEncoder> {
-        Box::new(Self)
+
+    fn task(&self, buf: &mut Vec<u8>, task: &Task) {
+        encode::task(buf, task);
+    }
+
+    fn list_result(&self, buf: &mut Vec<u8>, page: &Page<'_>) {
+        let mut response = ObjectWriter::open(buf);
+        write_list(response.member("tasks"), page.tasks, encode::task);
+        response.number("total", page.total);
+        response.close();
+    }
+
+    /// `{"code","message","data":{"reason",…}}`, with the wrong fields as `data.errors`.
+    fn error(&self, buf: &mut Vec<u8>, error: &WireError) {
+        let mut object = ObjectWriter::open(buf);
+        object.number("code", error.code);
+        object.str("message", &error.message);
+        let mut data = ObjectWriter::open(object.member("data"));
+        data.str("reason", error.reason);
+        for (name, value) in &error.metadata {
+            data.str(name, value);
+        }
+        if !error.violations.is_empty() {
+            write_violations(data.member("errors"), &error.violations);
+        }
+        data.close();
+        object.close();
+    }
+
+    fn stream(&self, task: &TaskId, context: &ContextId, _: StreamEnd) -> Box<dyn StreamEncoder> {
+        Box::new(encode::Stream::new(task, context))
     }
 }
 
-impl StreamEncoder for Legacy {
-    fn snapshot(&mut self, _: &Task, _: &mut dyn FnMut(&[u8])) {}
-    fn event(&mut self, _: &mut Vec<u8>, _: crate::core::event::LogEvent<'_>) -> bool {
-        false
-    }
-}
+#[cfg(test)]
+mod tests;

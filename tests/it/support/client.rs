@@ -61,7 +61,8 @@ impl Client {
         if let Some(last) = last {
             request = request.header("Last-Event-ID", last);
         }
-        let response = tokio::time::timeout(PATIENCE, request.send()).await.expect("in time").expect("an answer");
+        let response =
+            tokio::time::timeout(PATIENCE, request.send()).await.expect("in time").expect("an answer");
         Stream::of(response)
     }
 
@@ -89,8 +90,7 @@ pub fn send(text: &str, context: Option<&str>) -> Value {
 /// The params of `message/send`.
 pub fn send_03(text: &str, context: Option<&str>) -> Value {
     let id = uuid::Uuid::now_v7().to_string();
-    let mut message =
-        json!({"kind": "message", "messageId": id, "role": "user", "parts": [{"kind": "text", "text": text}]});
+    let mut message = json!({"kind": "message", "messageId": id, "role": "user", "parts": [{"kind": "text", "text": text}]});
     if let Some(context) = context {
         message["contextId"] = context.into();
     }

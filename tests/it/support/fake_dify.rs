@@ -187,15 +187,21 @@ impl State {
         if let Some(reply) = (self.other)(received) {
             return reply;
         }
-        if let Some(task) = received.path.strip_prefix("/v1/chat-messages/").and_then(|rest| rest.strip_suffix("/stop")) {
+        if let Some(task) =
+            received.path.strip_prefix("/v1/chat-messages/").and_then(|rest| rest.strip_suffix("/stop"))
+        {
             self.stop(task).notify_one();
             return Reply::json(200, &serde_json::json!({"result": "success"}));
         }
         match received.path.as_str() {
             "/v1/info" => Reply::json(200, &dify_frames::info("chat")),
             "/v1/parameters" => Reply::json(200, &dify_frames::parameters()),
-            "/v1/messages" => Reply::json(200, &serde_json::json!({"limit": 1, "has_more": false, "data": []})),
-            "/v1/conversations" => Reply::json(200, &serde_json::json!({"limit": 1, "has_more": false, "data": []})),
+            "/v1/messages" => {
+                Reply::json(200, &serde_json::json!({"limit": 1, "has_more": false, "data": []}))
+            }
+            "/v1/conversations" => {
+                Reply::json(200, &serde_json::json!({"limit": 1, "has_more": false, "data": []}))
+            }
             _ => Reply::html(404),
         }
     }

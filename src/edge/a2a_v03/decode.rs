@@ -1,0 +1,102 @@
+//! Requests of A2A 0.3: `params` in, commands of the core out.
+
+use crate::core::command::{Cancel, Get, Send, Subscribe};
+use crate::core::ids::{MessageId, TaskId};
+use crate::core::message::{Message, Part};
+use crate::edge::json::Members;
+use crate::edge::request::{
+    PART_KINDS, PartKind, ROLES, context_id, data_part, file_part, history_length, identifier, metadata,
+    optional_task_id, parts, strings, task_id,
+};
+
+/// `MessageSendParams` (A2A 0.3 §7.1.1). Sending waits unless `blocking` is false, and a `historyLength` of 0 means
+/// all of it, both as the official server has them.
+pub fn send(params: &Members<'_>) -> Option<Send> {
+    let message = params.required("message").and_then(|field| message(&field.object()?));
+    let mut return_immediately = false;
+    let mut limit = None;
+    let mut wants_push = false;
+    if let Some(field) = params.field("configuration")
+        && let Some(configuration) = field.object()
+    {
+        return_immediately = configuration.field("blocking").and_then(|flag| flag.boolean()) == Some(false);
+        limit = history(&configuration);
+        wants_push = configuration.field("pushNotificationConfig").is_some();
+    }
+    let metadata = metadata(params);
+    Some(Send { message: message?, return_immediately, history_length: limit, metadata, wants_push })
+}
+
+fn history(members: &Members<'_>) -> Option<u32> {
+    history_length(members).filter(|length| *length > 0)
+}
+
+/// `Message` (A2A 0.3 §6.4). Its `kind` may be missing but not be another.
+fn message(members: &Members<'_>) -> Option<Message> {
+    if let Some(kind) = members.field("kind") {
+        kind.choice(&[("message", ())]);
+    }
+    let id = members.required("messageId").and_then(|field| identifier(&field));
+    let role = members.required("role").and_then(|field| field.choice(&ROLES));
+    let parts = members.required("parts").and_then(|field| parts(&field, part));
+    let context_id = context_id(members, "contextId");
+    let task_id = optional_task_id(members, "taskId");
+    let metadata = metadata(members);
+    let extensions = strings(members, "extensions");
+    let reference_task_ids = strings(members, "referenceTaskIds").into_iter().map(TaskId::from).collect();
+    Some(Message {
+        id: MessageId::from(id?),
+        role: role?,
+        parts: parts?,
+        context_id,
+        task_id,
+        metadata,
+        extensions,
+        reference_task_ids,
+    })
+}
+
+/// `Part` (A2A 0.3 §6.5). A missing `kind` is inferred from the member of that name.
+fn part(members: &Members<'_>) -> Option<Part> {
+    let metadata = metadata(members);
+    let kind = match members.field("kind") {
+        Some(kind) => kind.choice(&PART_KINDS)?,
+        None => inferred_kind(members)?,
+    };
+    let mut part = match kind {
+        PartKind::Data => data_part(members)?,
+        PartKind::File => file_part(&members.required("file")?.object()?)?,
+        PartKind::Text => Part::text(members.required("text")?.string()?),
+    };
+    part.metadata = metadata;
+    Some(part)
+}
+
+fn inferred_kind(members: &Members<'_>) -> Option<PartKind> {
+    let mut given = PART_KINDS.iter().filter(|(name, _)| members.field(name).is_some());
+    match (given.next(), given.next()) {
+        (Some((_, kind)), None) => Some(*kind),
+        _ => {
+            members.refuse("kind", "is required: text, file or data");
+            None
+        }
+    }
+}
+
+/// `TaskQueryParams` (A2A 0.3 §7.3.1).
+pub fn get(params: &Members<'_>) -> Option<Get> {
+    let history_length = history(params);
+    Some(Get { id: task_id(params, "id")?, history_length })
+}
+
+/// `TaskIdParams` of `tasks/cancel` (A2A 0.3 §7.4.1).
+pub fn cancel(params: &Members<'_>) -> Option<Cancel> {
+    metadata(params);
+    Some(Cancel { id: task_id(params, "id")? })
+}
+
+/// `TaskIdParams` of `tasks/resubscribe` (A2A 0.3 §7.9).
+pub fn subscribe(params: &Members<'_>) -> Option<Subscribe> {
+    metadata(params);
+    Some(Subscribe { id: task_id(params, "id")? })
+}

@@ -1,0 +1,290 @@
+//! The Agent Card: what Dify says of the app, with the operator's [`Overlay`] laid over it.
+//!
+//! The hybrid card is one document that clients of A2A 1.0 and of 0.3 both accept: the fields of 1.0, and beside
+//! them those that 0.3 demands. The pure card has nothing of 0.3.
+
+mod overlay;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use bytes::Bytes;
+use url::Url;
+
+use crate::core::backend::Profile;
+
+use super::extension;
+use super::json::{ObjectWriter, write_list, write_raw, write_str};
+
+pub use overlay::{Extension, Overlay, OverlayError, Provider, Skill};
+
+/// Where the JSON-RPC binding is, below the base URL.
+pub const RPC_PATH: &str = "/a2a";
+
+/// What the card says where neither Dify nor the overlay says anything.
+const FALLBACK_NAME: &str = "Dify agent";
+const FALLBACK_DESCRIPTION: &str = "An agent built with Dify.";
+const FALLBACK_TAGS: [&str; 2] = ["chat", "dify"];
+const TEXT_MODE: &str = "text/plain";
+
+/// Most examples taken from the app's suggested questions; a card is no catalogue.
+const MAX_EXAMPLES: usize = 10;
+
+/// Which clients the card is for.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum CardStyle {
+    /// A2A 1.0 and 0.3 alike.
+    #[default]
+    Hybrid,
+    /// A2A 1.0 alone.
+    V1,
+}
+
+/// A rendered document and the strong entity tag of its very bytes, in quotes.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct CardDocument {
+    /// The JSON.
+    pub body: Bytes,
+    /// For the header `ETag`.
+    pub etag: String,
+}
+
+impl CardDocument {
+    fn new(body: Vec<u8>) -> Self {
+        let mut etag = String::from("\"");
+        for byte in digest(&SHA256, &body).as_ref() {
+            etag.push_str(&format!("{byte:02x}"));
+        }
+        etag.push('"');
+        Self { body: Bytes::from(body), etag }
+    }
+}
+
+/// Renders the card. The profile is asked for each time, since Dify's app may change while the gateway runs.
+#[derive(Clone, Debug, Default)]
+pub struct CardSource {
+    style: CardStyle,
+    overlay: Overlay,
+}
+
+impl CardSource {
+    /// A source with the operator's wishes.
+    pub fn new(style: CardStyle, overlay: Overlay) -> Self {
+        Self { style, overlay }
+    }
+
+    /// The extensions that a client must list in `A2A-Extensions` (A2A 1.0 §3.3.4).
+    pub fn required_extensions(&self) -> impl Iterator<Item = &str> {
+        let required = self.overlay.extensions.iter().filter(|extension| extension.required);
+        required.map(|extension| extension.uri.as_str())
+    }
+
+    /// The Agent Card (A2A 1.0 §4.4.1; the fields of A2A 0.3 §5.5 if hybrid). `base_url` is where clients reach the
+    /// gateway, such as `https://agents.example.org/x`; a trailing slash does not matter.
+    pub fn render(&self, profile: &Profile, base_url: &str) -> CardDocument {
+        let url = format!("{}{RPC_PATH}", base_url.trim_end_matches('/'));
+        let overlay = &self.overlay;
+        let mut buf = Vec::new();
+        let mut card = ObjectWriter::open(&mut buf);
+        card.str("name", self.name(profile));
+        card.str("description", self.description(profile));
+        card.str("version", self.version());
+        write_list(card.member("supportedInterfaces"), self.versions(), |buf, version| {
+            let mut interface = ObjectWriter::open(buf);
+            interface.str("url", &url);
+            interface.str("protocolBinding", "JSONRPC");
+            interface.str("protocolVersion", version);
+            interface.close();
+        });
+        if let Some(provider) = &overlay.provider {
+            let mut object = ObjectWriter::open(card.member("provider"));
+            object.str("url", &provider.url);
+            object.str("organization", &provider.organization);
+            object.close();
+        }
+        card.opt_str("documentationUrl", overlay.documentation_url.as_deref());
+        card.opt_str("iconUrl", overlay.icon_url.as_deref().or_else(|| icon(profile)));
+        self.capabilities(card.member("capabilities"));
+        write_modes(card.member("defaultInputModes"), &overlay.input_modes);
+        write_modes(card.member("defaultOutputModes"), &overlay.output_modes);
+        self.skills(card.member("skills"), profile);
+        if self.style == CardStyle::Hybrid {
+            write_v03(&mut card, &url);
+        }
+        card.close();
+        CardDocument::new(buf)
+    }
+
+    /// The card of `GET /agentcard` in the `message.send` dialect.
+    pub fn render_legacy(&self, profile: &Profile, base_url: &str) -> CardDocument {
+        let base = base_url.trim_end_matches('/');
+        let mut buf = Vec::new();
+        let mut card = ObjectWriter::open(&mut buf);
+        let name = self.name(profile);
+        match &self.overlay.id {
+            Some(id) => card.str("id", id),
+            None => card.str("id", &overlay::slug(name)),
+        }
+        card.str("name", name);
+        card.str("description", self.description(profile));
+        card.str("version", self.version());
+        let own = [self.own_skill(profile)];
+        let skills = if self.overlay.skills.is_empty() { &own[..] } else { &self.overlay.skills };
+        write_list(card.member("capabilities"), skills, |buf, skill| {
+            let mut capability = ObjectWriter::open(buf);
+            capability.str("name", &skill.name);
+            capability.str("description", &skill.description);
+            capability.close();
+        });
+        match &self.overlay.metadata {
+            Some(metadata) => write_raw(card.member("metadata"), metadata),
+            None => ObjectWriter::open(card.member("metadata")).close(),
+        }
+        let mut endpoints = ObjectWriter::open(card.member("endpoints"));
+        for (name, path) in [
+            ("message_send", RPC_PATH),
+            ("tasks_get", "/tasks/get"),
+            ("tasks_list", "/tasks/list"),
+            ("tasks_cancel", "/tasks/cancel"),
+        ] {
+            endpoints.str(name, &format!("{base}{path}"));
+        }
+        endpoints.close();
+        card.close();
+        CardDocument::new(buf)
+    }
+
+    fn name<'a>(&'a self, profile: &'a Profile) -> &'a str {
+        self.overlay.name.as_deref().or_else(|| said(&profile.name)).unwrap_or(FALLBACK_NAME)
+    }
+
+    fn description<'a>(&'a self, profile: &'a Profile) -> &'a str {
+        let dify = || said(&profile.description).or_else(|| said(&profile.opening_statement));
+        self.overlay.description.as_deref().or_else(dify).unwrap_or(FALLBACK_DESCRIPTION)
+    }
+
+    fn version(&self) -> &str {
+        self.overlay.version.as_deref().unwrap_or(env!("CARGO_PKG_VERSION"))
+    }
+
+    fn versions(&self) -> &'static [&'static str] {
+        match self.style {
+            CardStyle::Hybrid => &["1.0", "0.3"],
+            CardStyle::V1 => &["1.0"],
+        }
+    }
+
+    fn capabilities(&self, buf: &mut Vec<u8>) {
+        let mut object = ObjectWriter::open(buf);
+        for (name, on) in CAPABILITIES {
+            object.boolean(name, on);
+        }
+        let ours = Extension {
+            uri: extension::URI.to_owned(),
+            description: Some(
+                "What Dify tells of an answer: usage, citations, progress, and more.".to_owned(),
+            ),
+            required: false,
+            params: None,
+        };
+        let all = std::iter::once(&ours).chain(&self.overlay.extensions);
+        write_list(object.member("extensions"), all, |buf, extension| {
+            let mut object = ObjectWriter::open(buf);
+            object.str("uri", &extension.uri);
+            object.opt_str("description", extension.description.as_deref());
+            // `false` is the default, and signatures over a card are easier where defaults are left out.
+            if extension.required {
+                object.boolean("required", true);
+            }
+            object.opt_raw("params", extension.params.as_deref());
+            object.close();
+        });
+        object.close();
+    }
+
+    fn skills(&self, buf: &mut Vec<u8>, profile: &Profile) {
+        let own = [self.own_skill(profile)];
+        let skills = if self.overlay.skills.is_empty() { &own[..] } else { &self.overlay.skills };
+        write_list(buf, skills, |buf, skill| {
+            let mut object = ObjectWriter::open(buf);
+            object.str("id", &skill.id);
+            object.str("name", &skill.name);
+            object.str("description", &skill.description);
+            write_texts(object.member("tags"), &skill.tags);
+            for (name, list) in [
+                ("examples", &skill.examples),
+                ("inputModes", &skill.input_modes),
+                ("outputModes", &skill.output_modes),
+            ] {
+                if !list.is_empty() {
+                    write_texts(object.member(name), list);
+                }
+            }
+            object.close();
+        });
+    }
+
+    /// The one skill of an app that nobody described further: to talk with it.
+    fn own_skill(&self, profile: &Profile) -> Skill {
+        let words = |list: &[String]| -> Vec<String> {
+            list.iter().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()).collect()
+        };
+        let mut tags = words(&profile.tags);
+        if tags.is_empty() {
+            tags = FALLBACK_TAGS.map(str::to_owned).to_vec();
+        }
+        let mut examples = words(&profile.suggested_questions);
+        examples.truncate(MAX_EXAMPLES);
+        Skill {
+            id: "chat".to_owned(),
+            name: self.name(profile).to_owned(),
+            description: self.description(profile).to_owned(),
+            tags,
+            examples,
+            input_modes: Vec::new(),
+            output_modes: Vec::new(),
+        }
+    }
+}
+
+/// The capabilities of the gateway. A card cannot change them, only say them.
+const CAPABILITIES: [(&str, bool); 3] =
+    [("streaming", true), ("pushNotifications", false), ("extendedAgentCard", false)];
+
+/// A text that is more than blanks.
+fn said(text: &Option<String>) -> Option<&str> {
+    text.as_deref().map(str::trim).filter(|text| !text.is_empty())
+}
+
+/// The app's icon, if it is an address that a client can open; Dify also has emojis and relative paths there.
+fn icon(profile: &Profile) -> Option<&str> {
+    let url = said(&profile.icon_url)?;
+    Url::parse(url).is_ok_and(|parsed| matches!(parsed.scheme(), "http" | "https")).then_some(url)
+}
+
+fn write_texts(buf: &mut Vec<u8>, texts: &[String]) {
+    write_list(buf, texts, |buf, text| write_str(buf, text));
+}
+
+fn write_modes(buf: &mut Vec<u8>, modes: &[String]) {
+    if modes.is_empty() {
+        write_list(buf, [TEXT_MODE], write_str);
+    } else {
+        write_texts(buf, modes);
+    }
+}
+
+/// The members that A2A 0.3 demands beside those it shares with 1.0 (A2A 0.3 §5.5, §5.6).
+fn write_v03(card: &mut ObjectWriter<'_>, url: &str) {
+    card.str("protocolVersion", "0.3.0");
+    card.str("url", url);
+    card.str("preferredTransport", "JSONRPC");
+    write_list(card.member("additionalInterfaces"), [url], |buf, url| {
+        let mut interface = ObjectWriter::open(buf);
+        interface.str("url", url);
+        interface.str("transport", "JSONRPC");
+        interface.close();
+    });
+    card.boolean("supportsAuthenticatedExtendedCard", false);
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,177 @@
+use a2a::AgentCard;
+use a2a_pb::protojson_conv;
+use serde_json::Value;
+
+use super::{CardDocument, CardSource, CardStyle, Overlay, OverlayError};
+use crate::core::backend::Profile;
+
+fn profile() -> Profile {
+    Profile {
+        name: Some("HR helper".to_owned()),
+        description: Some("Answers questions on leave.".to_owned()),
+        tags: vec!["hr".to_owned(), " ".to_owned()],
+        icon_url: Some("https://dify.example.org/icon.png".to_owned()),
+        opening_statement: Some("Hi!".to_owned()),
+        suggested_questions: vec!["How much leave have I left?".to_owned()],
+    }
+}
+
+fn card(style: CardStyle, overlay: &str, profile: &Profile) -> CardDocument {
+    CardSource::new(style, Overlay::parse(overlay).unwrap()).render(profile, "https://a.example.org/x/")
+}
+
+fn body(document: &CardDocument) -> &str {
+    std::str::from_utf8(&document.body).unwrap()
+}
+
+fn problems(file: &str) -> Vec<String> {
+    match Overlay::parse(file) {
+        Err(OverlayError::Fields(list)) => list.into_iter().map(|problem| problem.field).collect(),
+        other => panic!("{other:?}"),
+    }
+}
+
+const FULL: &str = r#"{
+    "name": "Leave bot", "description": "Knows the rules.", "version": "2.1.0",
+    "provider": {"organization": "Example", "url": "https://example.org"},
+    "iconUrl": "https://example.org/i.png", "documentationUrl": "https://example.org/docs",
+    "skills": [{"id": "leave", "name": "Leave", "description": "Counts days.", "tags": ["hr"],
+        "examples": ["How many days?"], "inputModes": ["text/plain"]}],
+    "defaultInputModes": ["text/plain", "application/json"], "defaultOutputModes": ["text/markdown"],
+    "capabilities": {"streaming": true,
+        "extensions": [{"uri": "urn:x", "required": true, "params": {"n": 1.0}}]}
+}"#;
+
+const OLDER: &str = r#"{"id": "hr", "name": "HR", "description": "d", "version": "3",
+    "capabilities": [{"name": "Ask Questions", "description": "asks", "enabled": true, "config": {"x": 1}},
+        {"name": "off", "enabled": false}, {"name": "bare"}],
+    "metadata": {"team": 1.0}, "limits": {"rate": 1}, "author": "someone"}"#;
+
+#[test]
+fn cards_look_like_this() {
+    let cards = [
+        card(CardStyle::Hybrid, "{}", &profile()),
+        card(CardStyle::V1, FULL, &profile()),
+        card(CardStyle::Hybrid, "{}", &Profile::default()),
+        CardSource::new(CardStyle::Hybrid, Overlay::parse(OLDER).unwrap())
+            .render_legacy(&profile(), "https://a.example.org"),
+    ];
+    let lines: Vec<_> =
+        cards.iter().map(|card| body(card).replace(env!("CARGO_PKG_VERSION"), "[version]")).collect();
+    insta::assert_snapshot!(lines.join("\n"));
+}
+
+#[test]
+fn c02_c19_official_types_take_both_styles() {
+    for style in [CardStyle::Hybrid, CardStyle::V1] {
+        for overlay in ["{}", FULL, OLDER] {
+            let document = card(style, overlay, &profile());
+            let official: AgentCard = serde_json::from_str(body(&document)).unwrap();
+            protojson_conv::from_str::<AgentCard>(body(&document)).unwrap();
+            assert!(!official.skills.is_empty());
+            assert_eq!(official.supported_interfaces[0].url, "https://a.example.org/x/a2a");
+        }
+    }
+}
+
+#[test]
+fn c19_the_hybrid_card_has_what_03_demands_and_the_pure_one_none_of_it() {
+    let members = |style| -> Value { serde_json::from_str(body(&card(style, "{}", &profile()))).unwrap() };
+    let (hybrid, pure) = (members(CardStyle::Hybrid), members(CardStyle::V1));
+    for name in ["url", "protocolVersion", "preferredTransport", "additionalInterfaces"] {
+        assert!(!hybrid[name].is_null() && pure[name].is_null(), "{name}");
+    }
+}
+
+#[test]
+fn c08_the_etag_changes_with_the_card() {
+    let first = card(CardStyle::Hybrid, "{}", &profile());
+    let same = card(CardStyle::Hybrid, "{}", &profile());
+    let other = card(CardStyle::Hybrid, r#"{"version":"9"}"#, &profile());
+    assert_eq!(first.etag, same.etag);
+    assert_ne!(first.etag, other.etag);
+    assert!(first.etag.starts_with('"') && first.etag.len() == 66);
+}
+
+#[test]
+fn what_dify_says_shows_only_where_the_file_is_silent() {
+    let value: Value = serde_json::from_str(body(&card(CardStyle::Hybrid, FULL, &profile()))).unwrap();
+    assert_eq!((&value["name"], &value["skills"][0]["id"]), (&"Leave bot".into(), &"leave".into()));
+    let value: Value =
+        serde_json::from_str(body(&card(CardStyle::Hybrid, r#"{"version":"9"}"#, &profile()))).unwrap();
+    assert_eq!((&value["name"], &value["version"]), (&"HR helper".into(), &"9".into()));
+}
+
+#[test]
+fn an_icon_that_no_client_can_open_is_left_out() {
+    for icon in ["🤖", "/files/icon.png", "data:image/png;base64,xx", " "] {
+        let profile = Profile { icon_url: Some(icon.to_owned()), ..profile() };
+        assert!(!body(&card(CardStyle::Hybrid, "{}", &profile)).contains("iconUrl"), "{icon}");
+    }
+}
+
+#[test]
+fn c11_what_a_file_cannot_decide_is_refused() {
+    let file = r#"{"supportedInterfaces":[],"url":"https://x","securitySchemes":{},"signatures":[],
+        "capabilities":{"pushNotifications":true,"streaming":false}}"#;
+    let mut fields = problems(file);
+    fields.sort();
+    let expected = [
+        "capabilities.pushNotifications",
+        "capabilities.streaming",
+        "securitySchemes",
+        "signatures",
+        "supportedInterfaces",
+        "url",
+    ];
+    assert_eq!(fields, expected);
+}
+
+#[test]
+fn every_wrong_field_of_a_file_is_named() {
+    let file = r#"{"name":"","nmae":"x","iconUrl":"icon.png","provider":{"organization":"E"},
+        "skills":[{"id":"a","name":"A","description":"d"},{"id":"b","name":"B","description":"d","tags":["t"]},
+            {"id":"b","name":"B","description":"d","tags":["t"]}],
+        "defaultInputModes":["text"],"capabilities":{"extensions":[{}]}}"#;
+    let fields = [
+        "nmae",
+        "skills[0].tags",
+        "capabilities.extensions[0].uri",
+        "skills",
+        "name",
+        "provider.url",
+        "iconUrl",
+        "defaultInputModes",
+    ];
+    assert_eq!(problems(file), fields);
+    assert_eq!(problems("[]"), ["the file"]);
+    assert!(matches!(Overlay::parse("{"), Err(OverlayError::Syntax(_))));
+}
+
+#[test]
+fn a_dify_block_with_keys_is_refused_without_repeating_them() {
+    let error = Overlay::parse(r#"{"capabilities":[],"dify":{"api_key":"app-secret"}}"#).unwrap_err();
+    assert!(error.to_string().contains("DIFY_API_KEY") && !error.to_string().contains("app-secret"));
+    assert!(Overlay::parse(r#"{"capabilities":[],"dify":{}}"#).is_ok());
+}
+
+#[test]
+fn the_older_form_is_read() {
+    let overlay = Overlay::parse(OLDER).unwrap();
+    let skills: Vec<_> =
+        overlay.skills.iter().map(|skill| (skill.id.as_str(), skill.description.as_str())).collect();
+    assert_eq!(skills, [("ask-questions", "asks"), ("bare", "bare")]);
+    assert_eq!(overlay.metadata.unwrap().get(), r#"{"team": 1.0}"#);
+}
+
+#[test]
+fn the_card_file_of_the_repository_leaves_what_dify_says() {
+    let overlay = Overlay::parse(include_str!("../../../agentcard.json")).unwrap();
+    assert!(overlay.name.is_none() && overlay.description.is_none() && overlay.skills.is_empty());
+}
+
+#[test]
+fn v10_required_extensions_are_known() {
+    let source = CardSource::new(CardStyle::Hybrid, Overlay::parse(FULL).unwrap());
+    assert_eq!(source.required_extensions().collect::<Vec<_>>(), ["urn:x"]);
+}
