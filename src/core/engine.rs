@@ -8,12 +8,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use dashmap::DashMap;
+use jiff::Timestamp;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
-use super::backend::Backend;
+use super::backend::{Backend, Profile, Readiness};
 use super::clock::Clock;
 use super::command::{Cancel, Get, List, Send};
 use super::context::Contexts;
@@ -269,10 +270,20 @@ impl Engine {
         if let Err(error) = self.0.store.check().await {
             reasons.push(error.to_string());
         }
-        if let super::backend::Readiness::NotReady(reason) = self.0.backend.readiness().await {
+        if let Readiness::NotReady(reason) = self.0.backend.readiness().await {
             reasons.push(reason);
         }
         if reasons.is_empty() { Ok(()) } else { Err(reasons) }
+    }
+
+    /// What is known of the app behind the backend.
+    pub fn profile(&self) -> Arc<Profile> {
+        self.0.backend.profile()
+    }
+
+    /// What time it is.
+    pub fn now(&self) -> Timestamp {
+        self.0.clock.now()
     }
 
     /// How many contexts have a turn running.

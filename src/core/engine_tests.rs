@@ -9,7 +9,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::Notify;
 
 use super::*;
-use crate::core::backend::{Profile, Readiness, Sink, TurnRequest};
+use crate::core::backend::{Sink, TurnRequest};
 use crate::core::clock::SystemClock;
 use crate::core::command::PageStart;
 use crate::core::event::{Failure, Outcome, TaskEvent, TextArtifact};
@@ -68,8 +68,7 @@ impl Backend for Scripted {
             let running = self.running.fetch_add(1, Ordering::SeqCst) + 1;
             self.most_running.fetch_max(running, Ordering::SeqCst);
             self.turns.lock().expect("no panic").push(turn.clone());
-            let outcome = AssertRunning(&self.running).during(self.play(&turn, sink)).await;
-            outcome
+            AssertRunning(&self.running).during(self.play(&turn, sink)).await
         }
         .boxed()
     }

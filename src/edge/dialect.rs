@@ -1,8 +1,9 @@
 //! What a wire form of A2A is to the rest of the gateway, and which one a request speaks.
 //!
-//! The method's name alone decides: `SendMessage` is A2A 1.0, `message/send` is 0.3, `message.send` is the older
-//! dialect. Only `tasks/get` and `tasks/cancel` exist in two of them; there `params.taskId` (0.3 says `id`) is what
-//! tells them apart. A version header never chooses a dialect, it can only contradict the method.
+//! The method's name alone decides: `SendMessage` is A2A 1.0, `message/send` is 0.3, `message.send` is the
+//! older dialect. Only `tasks/get` and `tasks/cancel` exist in two of them; there `params.taskId` (0.3 says
+//! `id`) is what tells them apart. A version header never chooses a dialect, it can only contradict the
+//! method.
 
 use serde_json::value::RawValue;
 
@@ -96,6 +97,11 @@ pub trait Dialect: Send + Sync {
     /// A name for logs and metrics.
     fn name(&self) -> &'static str;
 
+    /// Whether the dialect has extensions, so that a client can list those which the card demands.
+    fn has_extensions(&self) -> bool {
+        true
+    }
+
     /// The `A2A-Version` that requests of the dialect may carry, and how to call it in an error.
     fn version(&self) -> &'static str;
 
@@ -139,7 +145,8 @@ pub trait StreamEncoder: Send {
     /// Renders the task as it is, with which every stream begins, and hands each result to `emit` in order.
     fn snapshot(&mut self, task: &Task, emit: &mut dyn FnMut(&[u8]));
 
-    /// Appends the result that tells `event`. `false` if the dialect says nothing of it; then nothing was appended.
+    /// Appends the result that tells `event`. `false` if the dialect says nothing of it; then nothing was
+    /// appended.
     fn event(&mut self, buf: &mut Vec<u8>, event: LogEvent<'_>) -> bool;
 }
 
@@ -194,8 +201,9 @@ fn names_task_the_old_way(params: Option<&RawValue>) -> bool {
     })
 }
 
-/// Checks the version a client asks for (header `A2A-Version`, else the query parameter of that name) against the
-/// dialect its method belongs to (A2A 1.0 §3.6). Absent and empty are no obstacle; a patch number is ignored.
+/// Checks the version a client asks for (header `A2A-Version`, else the query parameter of that name)
+/// against the dialect its method belongs to (A2A 1.0 §3.6). Absent and empty are no obstacle; a patch
+/// number is ignored.
 ///
 /// # Errors
 /// [`EdgeError::VersionNotSupported`].

@@ -1,7 +1,8 @@
 //! Every reason for which a request is refused, and the one table that gives each its codes.
 //!
-//! [`EdgeError`] says what happened, [`WireError`] what a client is told: code, reason, message and details. A
-//! dialect writes the `WireError` in its own form; a binding takes the HTTP (or gRPC) status from it.
+//! [`EdgeError`] says what happened, [`WireError`] what a client is told: code, reason, message and
+//! details. A dialect writes the `WireError` in its own form; a binding takes the HTTP (or gRPC) status
+//! from it.
 
 use std::time::Duration;
 
@@ -63,27 +64,49 @@ pub enum EdgeError {
     },
 }
 
-/// The gRPC status codes that refusals use, with their numbers.
+/// Most characters of a caller's own text that an error repeats.
+const MAX_ECHO: usize = 64;
+
+impl EdgeError {
+    /// The refusal of a method that nobody knows; of a long name just the beginning is repeated.
+    pub fn method_not_found(method: &str) -> Self {
+        Self::MethodNotFound(method.chars().take(MAX_ECHO).collect())
+    }
+}
+
+/// The gRPC status codes that refusals use.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[repr(i32)]
 pub enum GrpcCode {
     /// INVALID_ARGUMENT
-    InvalidArgument = 3,
+    InvalidArgument,
     /// NOT_FOUND
-    NotFound = 5,
+    NotFound,
     /// RESOURCE_EXHAUSTED
-    ResourceExhausted = 8,
+    ResourceExhausted,
     /// FAILED_PRECONDITION
-    FailedPrecondition = 9,
+    FailedPrecondition,
     /// UNIMPLEMENTED
-    Unimplemented = 12,
+    Unimplemented,
     /// INTERNAL
-    Internal = 13,
+    Internal,
     /// UNAVAILABLE
-    Unavailable = 14,
+    Unavailable,
 }
 
 impl GrpcCode {
+    /// The number on the wire.
+    pub fn number(self) -> i32 {
+        match self {
+            Self::InvalidArgument => 3,
+            Self::NotFound => 5,
+            Self::ResourceExhausted => 8,
+            Self::FailedPrecondition => 9,
+            Self::Unimplemented => 12,
+            Self::Internal => 13,
+            Self::Unavailable => 14,
+        }
+    }
+
     /// The name, as HTTP+JSON errors carry it in `status` (A2A 1.0 §11.6).
     pub fn as_str(self) -> &'static str {
         match self {
@@ -105,8 +128,8 @@ pub struct WireError {
     pub code: i32,
     /// The HTTP status over the HTTP+JSON binding.
     pub status: StatusCode,
-    /// The HTTP status over the JSON-RPC binding: 200 for all that is not a matter of HTTP itself, since common
-    /// clients lose the error of any other answer.
+    /// The HTTP status over the JSON-RPC binding: 200 for all that is not a matter of HTTP itself, since
+    /// common clients lose the error of any other answer.
     pub rpc_status: StatusCode,
     /// The gRPC status.
     pub grpc: GrpcCode,
@@ -234,8 +257,8 @@ impl WireError {
         self.retry_after.map(|wait| wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)).max(1))
     }
 
-    /// Appends the details of A2A 1.0 §9.5 and §11.6: an array of `google.rpc.ErrorInfo`, and of `BadRequest` and
-    /// `RetryInfo` where they apply.
+    /// Appends the details of A2A 1.0 §9.5 and §11.6: an array of `google.rpc.ErrorInfo`, and of
+    /// `BadRequest` and `RetryInfo` where they apply.
     pub fn write_details(&self, buf: &mut Vec<u8>) {
         buf.push(b'[');
         let mut info = ObjectWriter::open(buf);

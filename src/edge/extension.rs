@@ -1,5 +1,5 @@
-//! What the gateway tells beyond A2A: metadata under the URI of its own extension (A2A 1.0 §4.6), and the metadata of
-//! a failed task's status message. `docs/extensions/dify-v1.md` describes both to clients.
+//! What the gateway tells beyond A2A: metadata under the URI of its own extension (A2A 1.0 §4.6), and the
+//! metadata of a failed task's status message. `docs/extensions/dify-v1.md` describes both to clients.
 //!
 //! The ids of Dify's conversations are never among it.
 
@@ -184,4 +184,46 @@ pub fn note_text(note: &StatusNote) -> Cow<'_, str> {
         ProgressState::Started => "",
     };
     Cow::Owned(format!("{kind}: {}{state}", progress.title))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+    use crate::edge::testing::{facts, text};
+
+    #[test]
+    fn the_documents_examples_are_json_and_its_schema_names_every_fact() {
+        let document = include_str!("../../docs/extensions/dify-v1.md");
+        let blocks: Vec<Value> = document
+            .split("```json")
+            .skip(1)
+            .map(|rest| serde_json::from_str(rest.split("```").next().unwrap()).unwrap())
+            .collect();
+        let schema = blocks.last().unwrap();
+        assert_eq!(schema["$id"], URI);
+        let facts = facts();
+        let said = text(|buf| {
+            let mut object = ObjectWriter::open(buf);
+            Metadata { facts: Some(&facts), progress: None, thought: true }.write_into(&mut object);
+            object.close();
+        });
+        let said: Value = serde_json::from_str(&said).unwrap();
+        for (name, _) in said["metadata"][URI].as_object().unwrap() {
+            assert!(schema["properties"][name].is_object(), "{name}");
+            assert!(document.contains(&format!("| `{name}` |")), "{name}");
+        }
+    }
+
+    #[test]
+    fn facts_that_say_nothing_leave_no_trace() {
+        let silent = Facts { conversation_id: Some("c".into()), ..Facts::default() };
+        let said = text(|buf| {
+            let mut object = ObjectWriter::open(buf);
+            Metadata::of_task(&silent).write_into(&mut object);
+            object.close();
+        });
+        assert_eq!(said, "{}");
+    }
 }

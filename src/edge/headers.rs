@@ -16,13 +16,16 @@ pub const EXTENSIONS_03: &str = "x-a2a-extensions";
 /// The id of the last event that a client has seen of a stream it follows again.
 pub const LAST_EVENT_ID: &str = "last-event-id";
 
+/// Most extensions that are read from one request.
+const MAX_EXTENSIONS: usize = 64;
+
 /// What a request's headers ask for.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Asked {
     /// The version, from the header or else the query.
     pub version: Option<String>,
-    /// Of the extensions that the client named, those that this gateway has.
-    pub extensions: Vec<&'static str>,
+    /// The extensions that the client named, as it wrote them.
+    pub extensions: Vec<String>,
     /// Whether the client named its extensions in the header of 0.3.
     pub extensions_03: bool,
     last_event_id: Option<String>,
@@ -32,13 +35,17 @@ impl Asked {
     /// Reads headers and query. Nothing here fails: what is wrong is said where it is used.
     pub fn read(headers: &HeaderMap, uri: &Uri) -> Self {
         let named = listed(headers, EXTENSIONS).chain(listed(headers, EXTENSIONS_03));
-        let known = named.into_iter().any(|uri| uri == extension::URI);
         Self {
             version: text(headers, VERSION).or_else(|| query(uri, VERSION)),
-            extensions: if known { vec![extension::URI] } else { Vec::new() },
+            extensions: named.take(MAX_EXTENSIONS).map(str::to_owned).collect(),
             extensions_03: headers.contains_key(EXTENSIONS_03),
             last_event_id: text(headers, LAST_EVENT_ID),
         }
+    }
+
+    /// Of the extensions that the client named, the one that this gateway has.
+    pub fn activated(&self) -> Option<&'static str> {
+        self.extensions.iter().any(|uri| uri == extension::URI).then_some(extension::URI)
     }
 
     /// The place in a task's log that the client has reached, if it says so.
@@ -94,13 +101,13 @@ mod tests {
 
     #[test]
     fn v09_v12_v13_extensions_are_read_from_every_form_and_unknown_ones_ignored() {
-        assert!(asked(&[("a2a-extensions", "urn:x, urn:y")], "/").extensions.is_empty());
+        assert_eq!(asked(&[("a2a-extensions", "urn:x, urn:y")], "/").activated(), None);
         let ours = format!("urn:x ,{}", extension::URI);
-        assert_eq!(asked(&[("a2a-extensions", &ours)], "/").extensions, [extension::URI]);
+        assert_eq!(asked(&[("a2a-extensions", &ours)], "/").activated(), Some(extension::URI));
         let twice = [("a2a-extensions", "urn:x"), ("a2a-extensions", extension::URI)];
-        assert_eq!(asked(&twice, "/").extensions, [extension::URI]);
+        assert_eq!(asked(&twice, "/").activated(), Some(extension::URI));
         let old = asked(&[("x-a2a-extensions", extension::URI)], "/");
-        assert!(old.extensions_03 && old.extensions == [extension::URI]);
+        assert!(old.extensions_03 && old.activated().is_some());
     }
 
     #[test]

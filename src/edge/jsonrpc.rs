@@ -74,11 +74,10 @@ async fn handle(edge: Arc<Edge>, request: Request, named: Option<Operation>) -> 
         None => dialect::route(envelope.method, envelope.params),
     };
     let Some(Route { dialect, operation }) = route else {
-        let method = envelope.method.chars().take(64).collect();
-        return refuse(envelope.id, &default_dialect(), &EdgeError::MethodNotFound(method).into());
+        return refuse(envelope.id, &default_dialect(), &EdgeError::method_not_found(envelope.method).into());
     };
     let exchange = Exchange { edge, caller: Caller::anonymous(), dialect, asked, id: envelope.id.to_owned() };
-    let called = dialect::check_version(dialect, exchange.asked.version.as_deref()).and_then(|()| {
+    let called = exchange.check().and_then(|()| {
         dialect.call(operation, envelope.params, &*exchange.edge.ids).map_err(EdgeError::from)
     });
     let mut response = match called {
@@ -90,6 +89,15 @@ async fn handle(edge: Arc<Edge>, request: Request, named: Option<Operation>) -> 
 }
 
 impl Exchange {
+    /// What must hold whatever is asked: a version that fits, and the extensions that the card demands.
+    fn check(&self) -> Result<(), EdgeError> {
+        dialect::check_version(self.dialect, self.asked.version.as_deref())?;
+        match self.edge.cards.missing_extension(&self.asked.extensions) {
+            Some(uri) if self.dialect.has_extensions() => Err(EdgeError::ExtensionRequired { uri }),
+            Some(_) | None => Ok(()),
+        }
+    }
+
     async fn answer(&self, call: Call) -> Response {
         let (edge, caller) = (&self.edge, &self.caller);
         match call {
@@ -267,12 +275,7 @@ fn refuse(id: &str, dialect: &&'static dyn Dialect, error: &WireError) -> Respon
 }
 
 fn echo_extensions(asked: &Asked, headers: &mut HeaderMap) {
-    if asked.extensions.is_empty() {
-        return;
-    }
-    let Ok(value) = HeaderValue::from_str(&asked.extensions.join(", ")) else { return };
-    if asked.extensions_03 {
-        headers.insert(EXTENSIONS_03, value.clone());
-    }
-    headers.insert(EXTENSIONS, value);
+    let Some(activated) = asked.activated() else { return };
+    let name = if asked.extensions_03 { EXTENSIONS_03 } else { EXTENSIONS };
+    headers.insert(name, HeaderValue::from_static(activated));
 }

@@ -5,8 +5,8 @@ use crate::core::message::{Content, Json, Part, Role};
 
 use super::json::{Field, Members};
 
-/// Longest identifier a client may choose, in bytes. UUIDs have 36; 512 leaves room for composed ones and keeps keys
-/// of stores small.
+/// Longest identifier a client may choose, in bytes. UUIDs have 36; 512 leaves room for composed ones and
+/// keeps keys of stores small.
 pub const MAX_ID_BYTES: usize = 512;
 
 /// Most parts of one message. Dify takes far fewer files; more than this is no message but an attack.

@@ -11,6 +11,7 @@ use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
+use super::discovery::{self, Cards};
 use super::headers::{EXTENSIONS, EXTENSIONS_03};
 use super::{answer, jsonrpc, ops};
 use crate::core::engine::Engine;
@@ -43,6 +44,8 @@ pub struct EdgeSettings {
 
 /// What every handler has at hand.
 pub struct Edge {
+    /// The Agent Card.
+    pub cards: Cards,
     /// The engine.
     pub engine: Engine,
     /// New ids, for messages that come without one.
@@ -61,6 +64,9 @@ pub fn router(edge: Arc<Edge>) -> Router {
         .route("/tasks/get", post(jsonrpc::serve_get))
         .route("/tasks/list", post(jsonrpc::serve_list))
         .route("/tasks/cancel", post(jsonrpc::serve_cancel))
+        .route("/.well-known/agent-card.json", get(discovery::card))
+        .route("/.well-known/agent.json", get(discovery::card))
+        .route("/agentcard", get(discovery::legacy_card))
         .route("/health", get(ops::health))
         .route("/ready", get(ops::ready))
         .with_state(edge)

@@ -1,5 +1,5 @@
-//! What the tests of all dialects share: a few tasks that hold everything a task can, every kind of log event, and
-//! ways to look at what a dialect makes of them.
+//! What the tests of all dialects share: a few tasks that hold everything a task can, every kind of log
+//! event, and ways to look at what a dialect makes of them.
 
 use std::borrow::Cow;
 use std::sync::Arc;

@@ -135,9 +135,7 @@ async fn turns_of_one_context_run_in_order_of_arrival() {
     assert_eq!(waiting["status"]["state"], "TASK_STATE_SUBMITTED");
     gate.notify_one();
     for id in &ids {
-        let params = serde_json::json!({"id": id});
-        let _ = gateway.client.stream("SubscribeToTask", &params).await.all().await;
-        assert_eq!(gateway.client.task(id).await["status"]["state"], "TASK_STATE_COMPLETED");
+        gateway.client.until(id, "TASK_STATE_COMPLETED").await;
     }
     let said: Vec<_> = dify.chats().iter().map(|chat| chat.said().to_owned()).collect();
     assert_eq!(said, ["first", "second", "third"]);

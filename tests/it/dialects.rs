@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::support::client::{send, send_03, send_old};
+use super::support::client::{send_03, send_old};
 use super::support::{FakeDify, Gateway};
 
 fn results(events: &[super::support::client::Event]) -> Vec<&Value> {

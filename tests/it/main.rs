@@ -6,5 +6,6 @@ mod dialects;
 mod faults;
 mod limits;
 mod protocol;
+mod replay;
 mod streams;
 mod support;

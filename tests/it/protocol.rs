@@ -104,7 +104,7 @@ async fn d05_to_d07_and_j07_bad_messages_name_the_field() {
 #[tokio::test]
 async fn j09_j16_j20_http_matters_are_answered_in_http() {
     let dify = FakeDify::echo().await;
-    let gateway = Gateway::before(&dify, &[("MAX_BODY_BYTES", "1000")]).await;
+    let gateway = Gateway::before(&dify, &[("MAX_BODY_BYTES", "1024")]).await;
     let (status, answer) = raw(&gateway.client, "/a2a", "text/plain", "{'jsonrpc': '2.0'}").await;
     assert_eq!((status, &answer["error"]["code"]), (415, &json!(-32005)));
     let large = format!(

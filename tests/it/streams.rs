@@ -262,28 +262,20 @@ async fn t15_a_reader_that_hardly_reads_loses_nothing_and_slows_nobody() {
     // It reads a little, so the stream is open, and then nothing while another client gets everything.
     let mut beginning = vec![0; 1024];
     let read = slow.read(&mut beginning).await.expect("a beginning");
-    let beginning = String::from_utf8_lossy(&beginning[..read]).into_owned();
-    let id = beginning.split("\"id\":\"").nth(1).and_then(|rest| rest.split('"').next()).map(str::to_owned);
-    let id = match id {
-        Some(id) => id,
-        None => {
-            let mut more = vec![0; 1024];
-            let read = slow.read(&mut more).await.expect("more");
-            let text = beginning + &String::from_utf8_lossy(&more[..read]);
-            text.split("\"id\":\"")
-                .nth(1)
-                .and_then(|rest| rest.split('"').next())
-                .expect("a task id")
-                .to_owned()
-        }
+    let mut beginning = String::from_utf8_lossy(&beginning[..read]).into_owned();
+    let id_in = |text: &str| {
+        let after = text.split("\"id\":\"").nth(1)?;
+        after.split_once('"').map(|(id, _)| id.to_owned())
     };
-    let quick = loop {
-        let task = gateway.client.task(&id).await;
-        if task["status"]["state"] == "TASK_STATE_COMPLETED" {
-            break task;
+    let id = loop {
+        if let Some(id) = id_in(&beginning) {
+            break id;
         }
-        tokio::task::yield_now().await;
+        let mut more = vec![0; 1024];
+        let read = slow.read(&mut more).await.expect("more");
+        beginning.push_str(&String::from_utf8_lossy(&more[..read]));
     };
+    let quick = gateway.client.until(&id, "TASK_STATE_COMPLETED").await;
     let text = quick["artifacts"][0]["parts"][0]["text"].as_str().expect("text");
     assert_eq!(text.len(), piece.len() * pieces);
     // Now the slow one reads on, to the end.

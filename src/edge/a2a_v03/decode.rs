@@ -9,8 +9,8 @@ use crate::edge::request::{
     optional_task_id, parts, strings, task_id,
 };
 
-/// `MessageSendParams` (A2A 0.3 §7.1.1). Sending waits unless `blocking` is false, and a `historyLength` of 0 means
-/// all of it, both as the official server has them.
+/// `MessageSendParams` (A2A 0.3 §7.1.1). Sending waits unless `blocking` is false, and a `historyLength` of
+/// 0 means all of it, both as the official server has them.
 pub fn send(params: &Members<'_>) -> Option<Send> {
     let message = params.required("message").and_then(|field| message(&field.object()?));
     let mut return_immediately = false;

@@ -155,7 +155,8 @@ fn write_marked(buf: &mut Vec<u8>, metadata: Option<&RawValue>) {
     if let Some(metadata) = metadata {
         let start = buf.len();
         write_raw(buf, metadata);
-        // The author's object goes on where ours stands: its opening brace becomes the comma, unless it is empty.
+        // The author's object goes on where ours stands: its opening brace becomes the comma, unless it is
+        // empty.
         let inside = metadata.get().trim_start_matches('{').trim_end_matches('}');
         match buf.get_mut(start) {
             Some(brace) if !inside.trim().is_empty() => {
@@ -168,7 +169,8 @@ fn write_marked(buf: &mut Vec<u8>, metadata: Option<&RawValue>) {
     buf.push(b'}');
 }
 
-/// Encodes one stream: the task first, then its updates; never a second task, since clients of 0.3 refuse one.
+/// Encodes one stream: the task first, then its updates; never a second task, since clients of 0.3 refuse
+/// one.
 #[derive(Debug)]
 pub struct Stream {
     task: TaskId,
@@ -231,8 +233,9 @@ impl StreamEncoder for Stream {
         let mut buf = Vec::new();
         task(&mut buf, snapshot);
         emit(&buf);
-        // A stream that is over with its snapshot still has to say so: `final` is all that ends one. An interrupted
-        // task does not end it here, since the message that opened the stream may be what it waited for.
+        // A stream that is over with its snapshot still has to say so: `final` is all that ends one. An
+        // interrupted task does not end it here, since the message that opened the stream may be what it
+        // waited for.
         if snapshot.status.state.is_terminal() {
             buf.clear();
             self.status_update(&mut buf, &snapshot.status, &snapshot.facts);

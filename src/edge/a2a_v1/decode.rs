@@ -73,8 +73,8 @@ fn message(members: &Members<'_>) -> Option<Message> {
 
 /// `Part` (A2A 1.0 §4.1.6): exactly one of `text`, `raw`, `url`, `data`.
 ///
-/// `"data": null` is a value of its own where it stands alone; beside another content it is what serializers write
-/// for an absent one.
+/// `"data": null` is a value of its own where it stands alone; beside another content it is what
+/// serializers write for an absent one.
 fn part(members: &Members<'_>) -> Option<Part> {
     let others = [members.field("text"), members.field("raw"), members.field("url")];
     let mut given = others.iter().flatten().count();

@@ -1,5 +1,5 @@
-//! The opaque `pageToken` of ListTasks: the place of the last task on the page, so that a page begins where the one
-//! before it ended even when tasks came and went in between (A2A 1.0 §3.1.4).
+//! The opaque `pageToken` of ListTasks: the place of the last task on the page, so that a page begins where
+//! the one before it ended even when tasks came and went in between (A2A 1.0 §3.1.4).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -1,7 +1,7 @@
 //! The Agent Card: what Dify says of the app, with the operator's [`Overlay`] laid over it.
 //!
-//! The hybrid card is one document that clients of A2A 1.0 and of 0.3 both accept: the fields of 1.0, and beside
-//! them those that 0.3 demands. The pure card has nothing of 0.3.
+//! The hybrid card is one document that clients of A2A 1.0 and of 0.3 both accept: the fields of 1.0, and
+//! beside them those that 0.3 demands. The pure card has nothing of 0.3.
 
 mod overlay;
 
@@ -77,8 +77,8 @@ impl CardSource {
         required.map(|extension| extension.uri.as_str())
     }
 
-    /// The Agent Card (A2A 1.0 §4.4.1; the fields of A2A 0.3 §5.5 if hybrid). `base_url` is where clients reach the
-    /// gateway, such as `https://agents.example.org/x`; a trailing slash does not matter.
+    /// The Agent Card (A2A 1.0 §4.4.1; the fields of A2A 0.3 §5.5 if hybrid). `base_url` is where clients
+    /// reach the gateway, such as `https://agents.example.org/x`; a trailing slash does not matter.
     pub fn render(&self, profile: &Profile, base_url: &str) -> CardDocument {
         let url = format!("{}{RPC_PATH}", base_url.trim_end_matches('/'));
         let overlay = &self.overlay;

@@ -1,8 +1,10 @@
-//! The operator's card file, `agentcard.json`: a partial A2A 1.0 Agent Card. What it gives replaces what Dify says of
-//! the app; what no file can decide is refused with the reason.
+//! The operator's card file, `agentcard.json`: a partial A2A 1.0 Agent Card. What it gives replaces what
+//! Dify says of the app; what no file can decide is refused with the reason.
 //!
-//! An older form is read too: `{"id","name","description","version","capabilities":[{"name","description","enabled",
-//! "config"}],"metadata","limits"}`. Its enabled capabilities become skills; `config` and `limits` are ignored.
+//! An older form is read too:
+//! `{"id","name","description","version","capabilities":[{"name","description","enabled",
+//! "config"}],"metadata","limits"}`. Its enabled capabilities become skills; `config` and `limits` are
+//! ignored.
 
 use std::collections::HashSet;
 
@@ -289,7 +291,8 @@ fn refuse_repeated_ids(card: &Members<'_>, skills: &[Skill]) {
     }
 }
 
-/// `capabilities` of a 1.0 card: its flags must say what is so, its extensions are added to the gateway's own.
+/// `capabilities` of a 1.0 card: its flags must say what is so, its extensions are added to the gateway's
+/// own.
 fn read_capabilities(members: &Members<'_>) -> Vec<Extension> {
     for (name, on) in CAPABILITIES.into_iter().chain([("stateTransitionHistory", false)]) {
         let given = members.field(name).and_then(|field| field.boolean());

@@ -10,7 +10,6 @@
 //! another one of the two. Every wrong field of a request is reported, not just the first.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
 use std::fmt;
 
 use base64::Engine as _;
@@ -22,50 +21,16 @@ use serde::Deserialize;
 use serde::de::{MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::core::error::{Error, FieldViolation};
+use crate::core::error::Error;
 use crate::core::message::Json;
 
-/// Deepest nesting of arrays and objects in a request: what serde_json allows where it builds values. JSON that is
-/// passed on unread is held to it too, so that no reader behind the gateway meets a depth it cannot take.
-pub const MAX_DEPTH: usize = 128;
-
-/// Most violations reported for one request; a hostile one could have a million.
-const MAX_VIOLATIONS: usize = 20;
+use super::depth::{MAX_DEPTH, within_depth};
+use super::violations::{Path, Step, Violations};
 
 const INDIFFERENT: GeneralPurposeConfig =
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
 const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, INDIFFERENT);
 const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, INDIFFERENT);
-
-/// Whether valid JSON `text` nests no deeper than [`MAX_DEPTH`]. Looks at each byte once, without recursion.
-pub fn within_depth(text: &[u8]) -> bool {
-    let mut depth: usize = 0;
-    let mut rest = text;
-    while let [byte, tail @ ..] = rest {
-        rest = tail;
-        match byte {
-            b'"' => rest = after_string(tail),
-            b'[' | b'{' if depth == MAX_DEPTH => return false,
-            b'[' | b'{' => depth = depth.saturating_add(1),
-            b']' | b'}' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-    }
-    true
-}
-
-/// What follows the string whose inside begins with `text`.
-fn after_string(text: &[u8]) -> &[u8] {
-    let mut rest = text;
-    while let Some(at) = memchr::memchr2(b'"', b'\\', rest) {
-        match rest.get(at..) {
-            Some([b'"', tail @ ..]) => return tail,
-            Some([b'\\', _, tail @ ..]) => rest = tail,
-            _ => return &[],
-        }
-    }
-    &[]
-}
 
 /// Reads a request's `params` with `read`, which returns `None` only for what it has reported as a violation.
 /// Absent and `null` params read as an empty object.
@@ -89,64 +54,6 @@ pub fn read_params<T>(
         Some(_) | None => read(&Members { members: Vec::new(), path, violations: &violations }),
     };
     violations.finish(value)
-}
-
-/// Where a field is in the request. Links to its parent on the stack; becomes text only for a violation.
-#[derive(Clone, Debug)]
-struct Path<'a> {
-    parent: Option<&'a Self>,
-    step: Step<'a>,
-}
-
-#[derive(Clone, Debug)]
-enum Step<'a> {
-    Index(usize),
-    Member(&'a str),
-    Root,
-}
-
-impl fmt::Display for Path<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let inside = match self.parent {
-            None | Some(Path { step: Step::Root, .. }) => false,
-            Some(parent) => {
-                parent.fmt(f)?;
-                true
-            }
-        };
-        match self.step {
-            Step::Index(index) => write!(f, "[{index}]"),
-            Step::Member(name) if inside => write!(f, ".{name}"),
-            Step::Member(name) => f.write_str(name),
-            Step::Root => f.write_str("params"),
-        }
-    }
-}
-
-/// What is wrong with a request so far.
-#[derive(Debug, Default)]
-pub struct Violations(RefCell<Vec<FieldViolation>>);
-
-impl Violations {
-    fn add(&self, path: &Path<'_>, description: impl Into<String>) {
-        let mut list = self.0.borrow_mut();
-        if list.len() < MAX_VIOLATIONS {
-            list.push(FieldViolation::new(path.to_string(), description));
-        }
-    }
-
-    /// Everything that was reported.
-    pub fn into_list(self) -> Vec<FieldViolation> {
-        self.0.into_inner()
-    }
-
-    fn finish<T>(self, value: Option<T>) -> Result<T, Error> {
-        let list = self.into_list();
-        if !list.is_empty() {
-            return Err(Error::InvalidParams(list));
-        }
-        value.ok_or_else(|| Error::invalid("params", "cannot be read"))
-    }
 }
 
 /// A JSON string, borrowed where it has no escapes.
@@ -401,6 +308,7 @@ fn whole_number(json: &str) -> Option<i32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::error::FieldViolation;
 
     fn raw(text: &str) -> Box<RawValue> {
         serde_json::from_str(text).unwrap()
@@ -421,15 +329,6 @@ mod tests {
             let violations = read(&deep, |members| Some(members.field("d")?.json())).unwrap_err();
             assert_eq!(violations[0].description, "nested deeper than 128 levels");
         }
-    }
-
-    #[test]
-    fn brackets_inside_strings_are_not_depth() {
-        let text = format!("{{\"d\":\"{}\\\\\\\"{}\"}}", "[".repeat(500), "{".repeat(500));
-        assert!(read(&text, |members| members.field("d")?.string()).is_ok());
-        let most = format!("{}{}", "[".repeat(MAX_DEPTH), "]".repeat(MAX_DEPTH));
-        assert!(within_depth(most.as_bytes()));
-        assert!(!within_depth(format!("[{most}]").as_bytes()));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Writing JSON into a `Vec<u8>`.
 //!
-//! What is written never holds a line break of any alphabet: beside what JSON demands, U+0085, U+2028 and U+2029
-//! are escaped too, because widespread Python clients split the lines of an event stream at them.
+//! What is written never holds a line break of any alphabet: beside what JSON demands, U+0085, U+2028 and
+//! U+2029 are escaped too, because widespread Python clients split the lines of an event stream at them.
 
 use std::io::Write as _;
 
@@ -10,7 +10,8 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use serde_json::value::RawValue;
 
-/// Bytes looked at in one step while searching for something to escape; small enough to be one vector register.
+/// Bytes looked at in one step while searching for something to escape; small enough to be one vector
+/// register.
 const BLOCK: usize = 16;
 
 /// Appends `text` as a JSON string.
@@ -89,7 +90,8 @@ fn put(buf: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
     drop(buf.write_fmt(text));
 }
 
-/// Appends a moment as a JSON string `YYYY-MM-DDTHH:mm:ss.sssZ`, always UTC and milliseconds (A2A 1.0 §5.6.1).
+/// Appends a moment as a JSON string `YYYY-MM-DDTHH:mm:ss.sssZ`, always UTC and milliseconds (A2A 1.0
+/// §5.6.1).
 pub fn write_timestamp(buf: &mut Vec<u8>, at: Timestamp) {
     put(buf, format_args!("\"{at:.3}\""));
 }

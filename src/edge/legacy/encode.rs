@@ -36,8 +36,8 @@ fn error_text(status: &Status) -> Option<&str> {
 
 /// Appends a task. The answer of one that has ended is also the last message of its history.
 ///
-/// Messages and artifacts have no times of their own in the gateway: what the caller said is as old as the task,
-/// what the agent said as its status.
+/// Messages and artifacts have no times of their own in the gateway: what the caller said is as old as the
+/// task, what the agent said as its status.
 pub fn task(buf: &mut Vec<u8>, task: &Task) {
     let ended = task.status.state.is_terminal();
     let mut object = ObjectWriter::open(buf);
@@ -142,7 +142,8 @@ fn said_by_caller(buf: &mut Vec<u8>, message: &Message, at: Timestamp) {
     object.close();
 }
 
-/// Appends a part. Data is an object in this dialect, anything else becomes `{"value": …}`; files have a name.
+/// Appends a part. Data is an object in this dialect, anything else becomes `{"value": …}`; files have a
+/// name.
 fn part(buf: &mut Vec<u8>, part: &Part) {
     let mut object = ObjectWriter::open(buf);
     match &part.content {
@@ -179,8 +180,8 @@ fn file(object: &mut ObjectWriter<'_>, part: &Part) {
     object.opt_str("mimeType", part.media_type.as_deref());
 }
 
-/// Encodes one stream: a status, the answer as deltas, the last status. Progress and reasoning are silent, and the
-/// answer closes with an empty `lastChunk`, for these clients join all text they are given.
+/// Encodes one stream: a status, the answer as deltas, the last status. Progress and reasoning are silent,
+/// and the answer closes with an empty `lastChunk`, for these clients join all text they are given.
 #[derive(Debug)]
 pub struct Stream {
     task: TaskId,

@@ -1,5 +1,6 @@
-//! The `message.send` dialect: what clients of an older gateway for Dify speak. Parts are tagged by `type`, states
-//! are `pending` and `running`, and a task may show Dify's conversation id, as these clients are used to.
+//! The `message.send` dialect: what clients of an older gateway for Dify speak. Parts are tagged by `type`,
+//! states are `pending` and `running`, and a task may show Dify's conversation id, as these clients are
+//! used to.
 
 mod decode;
 mod encode;
@@ -22,7 +23,12 @@ impl Dialect for Legacy {
         "message.send"
     }
 
-    /// It has no version of its own. An absent version means 0.3 (A2A 1.0 §3.6.2), so that is what may be said.
+    fn has_extensions(&self) -> bool {
+        false
+    }
+
+    /// It has no version of its own. An absent version means 0.3 (A2A 1.0 §3.6.2), so that is what may be
+    /// said.
     fn version(&self) -> &'static str {
         "0.3"
     }

@@ -71,6 +71,19 @@ impl Client {
         self.result("SendMessage", &send(text, context)).await["task"].clone()
     }
 
+    /// Reads a task in 1.0 until it is in this state.
+    pub async fn until(&self, id: &str, state: &str) -> Value {
+        let waiting = async {
+            loop {
+                let task = self.task(id).await;
+                if task["status"]["state"] == state {
+                    return task;
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, waiting).await.unwrap_or_else(|_| panic!("{id} is never {state}"))
+    }
+
     /// Reads a task in 1.0.
     pub async fn task(&self, id: &str) -> Value {
         self.result("GetTask", &json!({"id": id})).await

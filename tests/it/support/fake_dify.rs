@@ -22,7 +22,6 @@ pub const KEY: &str = "app-test";
 pub struct Received {
     pub method: String,
     pub path: String,
-    pub query: String,
     pub headers: HashMap<String, String>,
     pub body: Value,
 }
@@ -88,11 +87,6 @@ impl Reply {
         let content_type = ("Content-Type".to_owned(), "text/html".to_owned());
         let page = b"<html><head><title>502 Bad Gateway</title></head><body>nginx</body></html>".to_vec();
         Self { status, headers: vec![content_type], steps: vec![Step::Send(page)] }
-    }
-
-    pub fn header(mut self, name: &str, value: &str) -> Self {
-        self.headers.push((name.to_owned(), value.to_owned()));
-        self
     }
 }
 
@@ -236,9 +230,9 @@ async fn read_request(stream: &mut BufReader<TcpStream>) -> Option<Received> {
     let length = headers.get("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
     let mut body = vec![0; length];
     stream.read_exact(&mut body).await.ok()?;
-    let (path, query) = target.split_once('?').unwrap_or((&target, ""));
+    let path = target.split('?').next().unwrap_or("");
     let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
-    Some(Received { method, path: path.to_owned(), query: query.to_owned(), headers, body })
+    Some(Received { method, path: path.to_owned(), headers, body })
 }
 
 /// Sends the reply. `None` when the connection is not to be used again.

@@ -5,6 +5,6 @@ pub mod dify_frames;
 pub mod fake_dify;
 pub mod gateway;
 
-pub use client::{Client, Stream};
+pub use client::Client;
 pub use fake_dify::{FakeDify, Received, Reply, Step};
 pub use gateway::Gateway;

@@ -1,0 +1,213 @@
+//! The composition: settings in, a gateway ready to serve out. The only place that knows every part.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::bridge::backend::{self, DifyBackend};
+use crate::config::{self, Settings};
+use crate::core::clock::{Clock, SystemClock};
+use crate::core::engine::{Engine, Limits, Parts, UserPolicy};
+use crate::core::ids::{IdSource, RandomIds};
+use crate::core::reader::Closing;
+use crate::dify::client::{Client, ClientSettings, SetupError};
+use crate::edge::card::{CardSource, CardStyle, Overlay, OverlayError};
+use crate::edge::discovery::Cards;
+use crate::edge::routes::{self, Edge, EdgeSettings, Origins};
+use crate::store::memory::MemoryStore;
+use crate::translate::think::ThinkMode;
+
+/// How often Dify is asked anew what the app is; its author may publish at any time.
+const REFRESH_EVERY: Duration = Duration::from_secs(300);
+
+/// How often while Dify has not answered yet.
+const RETRY_EVERY: Duration = Duration::from_secs(10);
+
+/// How long the start waits for Dify's first word about the app, so that the first card is the right one.
+const FIRST_REFRESH: Duration = Duration::from_secs(2);
+
+/// Why a gateway cannot be made of its settings.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// The card file cannot be read.
+    #[error("the card file {file} cannot be read: {error}")]
+    CardFile {
+        /// Which file.
+        file: String,
+        /// Why not.
+        error: std::io::Error,
+    },
+    /// The card file says what it cannot say.
+    #[error("the card file {file} is wrong: {error}")]
+    CardContent {
+        /// Which file.
+        file: String,
+        /// What is wrong.
+        error: OverlayError,
+    },
+    /// The client for Dify cannot be set up.
+    #[error(transparent)]
+    Client(#[from] SetupError),
+}
+
+/// A gateway without its listener.
+pub struct App {
+    /// The engine, for an orderly end.
+    pub engine: Engine,
+    /// Every route.
+    pub router: Router,
+    /// What Dify is asked through.
+    pub backend: Arc<DifyBackend>,
+    background: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl App {
+    /// Puts a gateway together that listens on `addr`.
+    ///
+    /// # Errors
+    /// [`AppError`] when the settings, though well-formed, cannot be used.
+    pub fn new(settings: &Settings, addr: SocketAddr) -> Result<Self, AppError> {
+        let background = TaskTracker::new();
+        let backend = Arc::new(dify_backend(settings, background.clone())?);
+        let ids: Arc<dyn IdSource> = Arc::new(RandomIds);
+        let parts = Parts {
+            backend: Arc::clone(&backend) as Arc<_>,
+            clock: Arc::new(SystemClock),
+            ids: Arc::clone(&ids),
+            store: Arc::new(MemoryStore::new(settings.store.ttl, settings.store.max_tasks)),
+        };
+        let engine = Engine::new(parts, limits(settings));
+        let public_url = settings.server.public_url.as_ref().map(url::Url::to_string);
+        let now = SystemClock.now();
+        let edge = Edge {
+            cards: Cards::new(card_source(&settings.card)?, public_url, format!("http://{addr}"), now),
+            engine: engine.clone(),
+            ids,
+            settings: edge_settings(&settings.server),
+        };
+        let router = routes::router(Arc::new(edge));
+        Ok(Self { engine, router, backend, background, stop: CancellationToken::new() })
+    }
+
+    /// Learns what the app is, now and again from time to time. Dify may be away: the gateway starts all the same,
+    /// and says so where it is asked whether it is ready.
+    pub async fn begin(&self) {
+        let backend = Arc::clone(&self.backend);
+        let first = self.background.spawn(async move { refresh(&backend).await });
+        // Late or failed, it goes on below.
+        let _ = tokio::time::timeout(FIRST_REFRESH, first).await;
+        let (backend, stop) = (Arc::clone(&self.backend), self.stop.clone());
+        self.background.spawn(async move {
+            let mut wait = RETRY_EVERY;
+            while stop.run_until_cancelled(tokio::time::sleep(wait)).await.is_some() {
+                let done = stop.run_until_cancelled(refresh(&backend)).await;
+                wait = if done == Some(true) { REFRESH_EVERY } else { RETRY_EVERY };
+            }
+        });
+    }
+
+    /// Ends everything in order: running turns get `grace`.
+    pub async fn end(&self, grace: Duration) {
+        self.engine.drain(grace).await;
+        self.stop.cancel();
+        self.background.close();
+        self.background.wait().await;
+    }
+}
+
+/// Asks Dify what the app is. `true` if it answered.
+async fn refresh(backend: &DifyBackend) -> bool {
+    match backend.refresh().await {
+        Ok(app) => {
+            let version = app.version.as_deref().unwrap_or("unknown");
+            tracing::debug!(app.mode = app.mode.name(), dify.version = version, "asked Dify for the app");
+            for problem in &app.problems {
+                tracing::error!(problem, "the app cannot be served");
+            }
+            true
+        }
+        Err(error) => {
+            tracing::warn!(%error, "Dify did not say what the app is; asking again soon");
+            false
+        }
+    }
+}
+
+/// The backend that these settings describe.
+///
+/// # Errors
+/// [`SetupError`] when the address or the key cannot be used.
+pub fn dify_backend(settings: &Settings, tracker: TaskTracker) -> Result<DifyBackend, SetupError> {
+    let dify = &settings.dify;
+    let client = Client::new(&ClientSettings {
+        url: dify.url.to_string(),
+        key: dify.key.clone(),
+        connect_timeout: dify.connect_timeout,
+        idle_timeout: dify.idle_timeout,
+    })?;
+    let settings = backend::Settings {
+        first_event_timeout: dify.first_event_timeout,
+        turn_timeout: dify.turn_timeout,
+        think: match dify.think {
+            config::Think::Drop => ThinkMode::Drop,
+            config::Think::Keep => ThinkMode::Keep,
+            config::Think::Metadata => ThinkMode::Metadata,
+        },
+        limits: backend::Limits::default(),
+    };
+    Ok(DifyBackend::new(client, settings, tracker))
+}
+
+/// The card that these settings describe.
+///
+/// # Errors
+/// [`AppError`] when the card file cannot be used.
+pub fn card_source(settings: &config::Card) -> Result<CardSource, AppError> {
+    let style = match settings.style {
+        config::CardStyle::Hybrid => CardStyle::Hybrid,
+        config::CardStyle::V1 => CardStyle::V1,
+    };
+    let Some(path) = &settings.file else { return Ok(CardSource::new(style, Overlay::default())) };
+    let file = path.display().to_string();
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) => return Err(AppError::CardFile { file, error }),
+    };
+    match Overlay::parse(&text) {
+        Ok(overlay) => Ok(CardSource::new(style, overlay)),
+        Err(error) => Err(AppError::CardContent { file, error }),
+    }
+}
+
+fn limits(settings: &Settings) -> Limits {
+    Limits {
+        idempotency_window: settings.server.idempotency_window,
+        max_concurrent_turns: settings.server.max_concurrent_turns,
+        user: match &settings.dify.user {
+            config::DifyUser::Auto => UserPolicy::Auto,
+            config::DifyUser::Context => UserPolicy::Context,
+            config::DifyUser::Fixed(name) => UserPolicy::Fixed(name.clone()),
+        },
+    }
+}
+
+fn edge_settings(server: &config::Server) -> EdgeSettings {
+    EdgeSettings {
+        closing: match server.answer_close {
+            config::AnswerClose::Delta => Closing::Mark,
+            config::AnswerClose::Whole => Closing::Whole,
+        },
+        keep_alive: server.keep_alive,
+        max_body_bytes: server.max_body_bytes,
+        origins: match &server.cors {
+            config::Cors::Any => Origins::Any,
+            config::Cors::Off => Origins::Off,
+            config::Cors::Only(origins) => Origins::Listed(origins.clone()),
+        },
+    }
+}

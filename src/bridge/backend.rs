@@ -1,0 +1,180 @@
+//! A Dify app as the core's backend.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
+
+use super::attempt::Means;
+use super::run;
+use crate::core::backend::{Backend, Profile, Readiness, Sink, TurnRequest};
+use crate::core::error::Error as CoreError;
+use crate::core::event::Outcome;
+use crate::core::message::Message;
+use crate::dify::app_info::AppInfo;
+use crate::dify::client::Client;
+use crate::dify::error::Error;
+use crate::dify::framing::MAX_EVENT_BYTES;
+use crate::translate::think::ThinkMode;
+use crate::translate::to_dify;
+
+/// How long an answer about readiness is good for.
+const READINESS_AGE: Duration = Duration::from_secs(5);
+
+/// What an operator can set.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How long Dify may take, from the request to its first data frame. Pings do not count.
+    pub first_event_timeout: Duration,
+    /// How long one whole turn may take.
+    pub turn_timeout: Duration,
+    /// What becomes of a model's thoughts.
+    pub think: ThinkMode,
+    /// What is the same everywhere but in tests.
+    pub limits: Limits,
+}
+
+/// The bounds of waiting that nobody has to set.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Waits before the second and the third try of a request that Dify did not begin.
+    pub backoff: [Duration; 2],
+    /// Silence after which Dify is asked whether it has the conversation; at most half of the time for the first frame.
+    pub conversation_check: Duration,
+    /// How long the rest of a stream is read once the turn is over.
+    pub drain: Duration,
+    /// How long the details of a decided turn are waited for.
+    pub grace: Duration,
+    /// Largest event of a stream, bytes.
+    pub max_event_bytes: usize,
+    /// How long a stream may go on after the stop endpoint was called. Dify looks about once a second.
+    pub stop_after_call: Duration,
+    /// How long a stop waits for the first frame, without which Dify's task has no name.
+    pub stop_before_begin: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            backoff: [Duration::from_millis(250), Duration::from_secs(1)],
+            conversation_check: Duration::from_secs(3),
+            drain: Duration::from_secs(2),
+            grace: Duration::from_secs(2),
+            max_event_bytes: MAX_EVENT_BYTES,
+            stop_after_call: Duration::from_secs(5),
+            stop_before_begin: Duration::from_secs(3),
+        }
+    }
+}
+
+/// The backend.
+#[derive(Debug)]
+pub struct DifyBackend {
+    client: Client,
+    settings: Settings,
+    tracker: TaskTracker,
+    app: ArcSwap<AppInfo>,
+    readiness: ArcSwapOption<Known>,
+    is_probing: AtomicBool,
+}
+
+/// What was found when Dify was last asked whether it is there.
+#[derive(Debug)]
+struct Known {
+    at: Instant,
+    readiness: Readiness,
+}
+
+impl DifyBackend {
+    /// A backend that talks through `client`. What goes on after a turn (reading the rest of its stream, a last
+    /// stop) runs under `tracker`, for seconds at most. Asks Dify nothing yet.
+    pub fn new(client: Client, settings: Settings, tracker: TaskTracker) -> Self {
+        Self {
+            client,
+            settings,
+            tracker,
+            app: ArcSwap::default(),
+            readiness: ArcSwapOption::empty(),
+            is_probing: AtomicBool::new(false),
+        }
+    }
+
+    /// What is known of the app.
+    pub fn app(&self) -> Arc<AppInfo> {
+        self.app.load_full()
+    }
+
+    /// Asks Dify anew what the app is. For the start and for every few minutes, since authors republish.
+    ///
+    /// # Errors
+    /// [`Error`] when Dify cannot tell; what was known before stays.
+    pub async fn refresh(&self) -> Result<Arc<AppInfo>, Error> {
+        let app = Arc::new(AppInfo::detect(&self.client).await?);
+        self.app.store(Arc::clone(&app));
+        Ok(app)
+    }
+
+    async fn probe(&self) -> Readiness {
+        if let Some(problem) = self.app.load().mode.problem() {
+            return Readiness::NotReady(problem);
+        }
+        match self.client.info().await {
+            Ok(_) => Readiness::Ready,
+            Err(error) => Readiness::NotReady(error.to_string()),
+        }
+    }
+
+    async fn cached_readiness(&self) -> Readiness {
+        let known = self.readiness.load_full();
+        if let Some(known) = &known
+            && known.at.elapsed() < READINESS_AGE
+        {
+            return known.readiness.clone();
+        }
+        // One asks; the others make do with what was found before, if anything was.
+        let is_first = !self.is_probing.swap(true, Ordering::AcqRel);
+        if let (false, Some(known)) = (is_first, &known) {
+            return known.readiness.clone();
+        }
+        let _asking = is_first.then(|| Asking(&self.is_probing));
+        let readiness = self.probe().await;
+        self.readiness.store(Some(Arc::new(Known { at: Instant::now(), readiness: readiness.clone() })));
+        readiness
+    }
+}
+
+impl Backend for DifyBackend {
+    fn accept(&self, message: &Message) -> Result<(), CoreError> {
+        if let Some(problem) = self.app.load().mode.problem() {
+            return Err(CoreError::UnsupportedOperation(problem));
+        }
+        to_dify::query(message).map(drop)
+    }
+
+    fn run<'a>(&'a self, turn: TurnRequest, sink: &'a mut dyn Sink) -> BoxFuture<'a, Outcome> {
+        let means = Means { client: &self.client, settings: &self.settings, tracker: &self.tracker };
+        async move { run::run(means, &turn, sink).await }.boxed()
+    }
+
+    fn readiness(&self) -> BoxFuture<'_, Readiness> {
+        self.cached_readiness().boxed()
+    }
+
+    fn profile(&self) -> Arc<Profile> {
+        Arc::clone(&self.app.load().profile)
+    }
+}
+
+/// Holds the flag that somebody is asking, however the asking ends.
+struct Asking<'a>(&'a AtomicBool);
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
+}

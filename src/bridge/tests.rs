@@ -1,0 +1,500 @@
+//! Whole turns against a scripted Dify.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use secrecy::SecretString;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::backend::{DifyBackend, Limits, Settings};
+use super::scripted::{Answer, Scripted, Step, json, recorded, stream};
+use crate::core::backend::{Backend, Readiness, Sink, TurnRequest};
+use crate::core::error::Error;
+use crate::core::event::{FactsUpdate, Failure, Outcome, TaskEvent, TextArtifact};
+use crate::core::ids::{ContextId, MessageId, TaskId};
+use crate::core::message::{Message, Part, Role};
+use crate::dify::client::{Client, ClientSettings};
+use crate::translate::think::ThinkMode;
+
+const CHAT: &str = "POST /v1/chat-messages";
+const MESSAGES: &str = "GET /v1/messages";
+const HELLO: &str = r#"{"event":"message","conversation_id":"c1","task_id":"t1","answer":"hello"}"#;
+const END: &str = r#"{"event":"message_end","conversation_id":"c1","task_id":"t1","metadata":{}}"#;
+const STARTED: &str =
+    r#"{"event":"workflow_started","conversation_id":"c1","task_id":"t1","workflow_run_id":"r","data":{}}"#;
+const STOPPED: &str = r#"{"event":"workflow_finished","conversation_id":"c1","task_id":"t1","workflow_run_id":"r","data":{"status":"stopped"}}"#;
+const LOST: &str = r#"{"code":"not_found","message":"Conversation Not Exists. You have requested this URI [/v1/x]","status":404}"#;
+const BUSY: &str = r#"{"code":"too_many_requests","message":"Too many requests.","status":429}"#;
+
+/// A sink that remembers, and sets off a stop at a word.
+#[derive(Default)]
+struct Notes {
+    log: Vec<String>,
+    answer: String,
+    stop_at: Option<(&'static str, CancellationToken)>,
+    refuses: bool,
+}
+
+impl Sink for Notes {
+    fn emit(&mut self, event: TaskEvent<'_>) {
+        let line = match event {
+            TaskEvent::Facts(FactsUpdate::ConversationRestarted) => "restarted".to_owned(),
+            TaskEvent::Facts(_) => "fact".to_owned(),
+            TaskEvent::Progress(progress) => format!("progress {}", progress.title),
+            TaskEvent::Replace { artifact, text } | TaskEvent::Text { artifact, delta: text } => {
+                if artifact == TextArtifact::Answer {
+                    self.answer.push_str(text);
+                }
+                format!("text {text}")
+            }
+            TaskEvent::Working => "working".to_owned(),
+        };
+        if let Some((word, stop)) = &self.stop_at
+            && line.contains(word)
+        {
+            stop.cancel();
+        }
+        self.log.push(line);
+    }
+
+    fn conversation<'a>(&'a mut self, id: &'a str) -> BoxFuture<'a, Result<(), Error>> {
+        async move {
+            tokio::task::yield_now().await;
+            self.log.push(format!("keep {id}"));
+            if self.refuses { Err(Error::Internal("no store".to_owned())) } else { Ok(()) }
+        }
+        .boxed()
+    }
+}
+
+struct Stage {
+    dify: Scripted,
+    backend: DifyBackend,
+    tracker: TaskTracker,
+}
+
+fn settings() -> Settings {
+    let short = Duration::from_millis(300);
+    Settings {
+        first_event_timeout: Duration::from_millis(600),
+        turn_timeout: Duration::from_secs(5),
+        think: ThinkMode::Metadata,
+        limits: Limits {
+            backoff: [Duration::from_millis(5), Duration::from_millis(10)],
+            conversation_check: Duration::from_millis(100),
+            drain: short,
+            grace: short,
+            max_event_bytes: 1 << 20,
+            stop_after_call: short,
+            stop_before_begin: short,
+        },
+    }
+}
+
+async fn stage_with(script: Vec<(&'static str, Vec<Answer>)>, settings: Settings) -> Stage {
+    let dify = Scripted::start(script).await;
+    let client = Client::new(&ClientSettings {
+        url: dify.url.clone(),
+        key: SecretString::from("app-test"),
+        connect_timeout: Duration::from_secs(2),
+        idle_timeout: Duration::from_millis(1500),
+    });
+    let tracker = TaskTracker::new();
+    Stage { dify, backend: DifyBackend::new(client.unwrap(), settings, tracker.clone()), tracker }
+}
+
+async fn on_stage(script: Vec<(&'static str, Vec<Answer>)>) -> Stage {
+    stage_with(script, settings()).await
+}
+
+/// A Dify that gives this stream to every turn.
+async fn chat(answer: Answer) -> Stage {
+    on_stage(vec![(CHAT, vec![answer])]).await
+}
+
+fn message(text: &str) -> Message {
+    Message {
+        id: MessageId::from("m"),
+        role: Role::User,
+        parts: vec![Part::text(text)],
+        context_id: None,
+        task_id: None,
+        metadata: None,
+        extensions: Vec::new(),
+        reference_task_ids: Vec::new(),
+    }
+}
+
+fn turn(conversation: Option<&str>) -> TurnRequest {
+    TurnRequest {
+        task_id: TaskId::from("task"),
+        context_id: ContextId::from("context"),
+        message: Arc::new(message("hi")),
+        user: "alice".to_owned(),
+        conversation_id: conversation.map(Arc::from),
+        stop: CancellationToken::new(),
+    }
+}
+
+impl Stage {
+    async fn play(&self, turn: TurnRequest, mut notes: Notes) -> (Outcome, Notes) {
+        let outcome = tokio::time::timeout(Duration::from_secs(10), self.backend.run(turn, &mut notes)).await;
+        (outcome.expect("bounded"), notes)
+    }
+
+    async fn play_new(&self) -> (Outcome, Notes) {
+        self.play(turn(None), Notes::default()).await
+    }
+
+    /// A turn that is stopped when the word is said.
+    async fn play_stopped_at(&self, word: &'static str) -> (Outcome, Notes) {
+        let turn = turn(None);
+        let notes = Notes { stop_at: Some((word, turn.stop.clone())), ..Notes::default() };
+        self.play(turn, notes).await
+    }
+
+    async fn settle(&self) {
+        self.tracker.close();
+        tokio::time::timeout(Duration::from_secs(5), self.tracker.wait()).await.unwrap();
+    }
+}
+
+#[track_caller]
+fn failure(outcome: Outcome) -> Failure {
+    match outcome {
+        Outcome::Failed(failure) => failure,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_turn_keeps_the_conversation_before_it_says_a_thing() {
+    let stage = chat(stream(["ping", HELLO, END], &[Step::End])).await;
+    let (outcome, notes) = stage.play_new().await;
+    assert!(matches!(outcome, Outcome::Completed));
+    assert_eq!(notes.log, ["keep c1", "working", "text hello"]);
+    let [request] = &stage.dify.requests(CHAT)[..] else { panic!("one request") };
+    assert!(request.to_lowercase().contains("authorization: bearer app-test\r\n"));
+    let body: serde_json::Value = serde_json::from_str(request.split("\r\n\r\n").nth(1).unwrap()).unwrap();
+    assert_eq!(
+        body,
+        serde_json::json!({"inputs": {}, "query": "hi", "user": "alice", "response_mode": "streaming", "auto_generate_name": false})
+    );
+}
+
+#[tokio::test]
+async fn recorded_streams_come_through_in_any_chunks() {
+    for name in [
+        "1.14.2/chatflow_llm_unicode",
+        "0.15.3/chatflow_llm_unicode",
+        "1.14.2/chatflow_large",
+        "1.14.2/agent_fc_tool",
+    ] {
+        let body = crate::dify::fixture::recording(name).body;
+        let mut answers = Vec::new();
+        for size in [7, 1021, body.len()].into_iter().skip(usize::from(body.len() > 100_000)) {
+            let [mut steps, end] =
+                [body.chunks(size).map(|chunk| Step::Chunk(chunk.to_vec())).collect(), vec![Step::End]];
+            steps.extend(end);
+            let stage = chat(steps).await;
+            let (outcome, notes) = stage.play_new().await;
+            assert!(matches!(outcome, Outcome::Completed), "{name}: {outcome:?}");
+            answers.push(notes.answer);
+        }
+        answers.dedup();
+        assert_eq!(answers.len(), 1, "{name}");
+        assert!(!answers[0].contains('\u{FFFD}'), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn garbage_between_frames_is_ignored() {
+    let garbage =
+        b"\xEF\xBB\xBF: hi\r\n\r\ndata: {not json\r\n\r\ndata: [DONE]\n\ndata: {\"a\":1}\r\revent: x\n\n"
+            .to_vec();
+    let mut steps = vec![Step::Chunk(garbage)];
+    steps.extend(stream([r#"{"event":"brand_new","x":[1]}"#, HELLO, END], &[Step::End]));
+    let (outcome, notes) = chat(steps).await.play_new().await;
+    assert!(matches!(outcome, Outcome::Completed));
+    assert_eq!(notes.answer, "hello");
+}
+
+#[tokio::test]
+async fn a_stream_that_breaks_off_is_a_failure_that_keeps_its_text() {
+    for end in [Step::Cut, Step::End] {
+        let stage = chat(stream([HELLO], &[end])).await;
+        let (outcome, notes) = stage.play_new().await;
+        let failure = failure(outcome);
+        assert_eq!((failure.code.as_ref(), failure.retryable), ("upstream_disconnected", true));
+        assert_eq!(notes.answer, "hello");
+        assert_eq!(stage.dify.requests(CHAT).len(), 1, "a turn that began is not sent again");
+    }
+}
+
+#[tokio::test]
+async fn an_event_over_the_limit_fails_the_turn_and_stops_it() {
+    let huge = format!(r#"{{"event":"message","answer":"{}"}}"#, "x".repeat(2 << 20));
+    let stage = chat(stream([HELLO, &huge], &[Step::Hang])).await;
+    let (outcome, _) = stage.play_new().await;
+    assert_eq!(failure(outcome).code, "upstream_event_too_large");
+    stage.dify.until("/v1/chat-messages/t1/stop").await;
+}
+
+#[tokio::test]
+async fn pings_do_not_count_as_a_beginning() {
+    let stage = chat(stream(["ping", "ping"], &[Step::Hang])).await;
+    let (outcome, notes) = stage.play_new().await;
+    let failure = failure(outcome);
+    assert_eq!(failure.code, "upstream_silent");
+    assert!(notes.log.is_empty());
+    assert!(stage.dify.requests(MESSAGES).is_empty());
+}
+
+#[tokio::test]
+async fn silence_in_the_middle_is_a_timeout() {
+    let stage = chat(stream([HELLO], &[Step::Hang])).await;
+    let (outcome, notes) = stage.play_new().await;
+    assert_eq!((failure(outcome).code.as_ref(), notes.answer.as_str()), ("upstream_timeout", "hello"));
+    stage.dify.until("/stop").await;
+}
+
+#[tokio::test]
+async fn a_turn_has_an_end_even_if_dify_never_gets_to_one() {
+    let short = Settings { turn_timeout: Duration::from_millis(200), ..settings() };
+    let stage = stage_with(vec![(CHAT, vec![stream([HELLO], &[Step::Hang])])], short).await;
+    let (outcome, _) = stage.play_new().await;
+    assert_eq!(failure(outcome).code, "turn_timeout");
+    stage.dify.until("/v1/chat-messages/t1/stop").await;
+    assert!(stage.dify.requests("POST /v1/chat-messages/t1/stop")[0].ends_with(r#"{"user":"alice"}"#));
+}
+
+#[tokio::test]
+async fn a_chatflow_that_ends_once_is_not_waited_for_long() {
+    let stage = chat(stream([STARTED, HELLO, END], &[Step::Hang])).await;
+    let begun = Instant::now();
+    let (outcome, _) = stage.play_new().await;
+    assert!(matches!(outcome, Outcome::Completed));
+    assert!(begun.elapsed() < Duration::from_millis(1200));
+}
+
+#[tokio::test]
+async fn the_rest_of_a_stream_is_read_so_that_its_connection_serves_again() {
+    let after = r#"{"event":"tts_message_end","audio":""}"#;
+    let stage = chat(stream([HELLO, END, after], &[Step::End])).await;
+    stage.play_new().await;
+    stage.settle().await;
+    stage.play_new().await;
+    assert_eq!(stage.dify.requests(CHAT).len(), 2);
+}
+
+#[tokio::test]
+async fn a_stop_is_passed_on_and_its_end_confirms_it() {
+    for (frames, end) in [([HELLO, HELLO], END), ([STARTED, HELLO], STOPPED)] {
+        let mut steps = stream(frames, &[Step::Until("/stop")]);
+        steps.extend(stream([HELLO, end], &[Step::End]));
+        let stage = chat(steps).await;
+        let (outcome, notes) = stage.play_stopped_at("hello").await;
+        assert!(matches!(outcome, Outcome::Stopped { confirmed: true }), "{outcome:?}");
+        assert!(notes.answer.starts_with("hello"));
+        let stops = stage.dify.requests("POST /v1/chat-messages/t1/stop");
+        assert_eq!(stops.len(), 1);
+        assert!(stops[0].ends_with(r#"{"user":"alice"}"#));
+    }
+}
+
+#[tokio::test]
+async fn a_stop_that_dify_does_not_follow_ends_anyway() {
+    let stage = chat(stream([HELLO], &[Step::Hang])).await;
+    let (outcome, _) = stage.play_stopped_at("hello").await;
+    assert!(matches!(outcome, Outcome::Stopped { confirmed: false }), "{outcome:?}");
+
+    let refusing = json(500, "{}");
+    let mut steps = stream([HELLO], &[Step::Until("/stop")]);
+    steps.extend(stream([END], &[Step::End]));
+    let stage = on_stage(vec![(CHAT, vec![steps]), ("POST /v1/chat-messages/t1/stop", vec![refusing])]).await;
+    let (outcome, _) = stage.play_stopped_at("hello").await;
+    assert!(matches!(outcome, Outcome::Stopped { confirmed: false }), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn a_stop_before_the_first_frame_waits_for_it_a_little() {
+    let mut steps = stream(["ping"], &[Step::Until("GET /go")]);
+    steps.extend(stream([HELLO], &[Step::Until("/stop")]));
+    steps.extend(stream([END], &[Step::End]));
+    let stage = chat(steps).await;
+    let turn = turn(None);
+    let stop = turn.stop.clone();
+    let cue = async {
+        stage.dify.until(CHAT).await;
+        stop.cancel();
+        reqwest::get(format!("{}/go", stage.dify.url)).await.unwrap();
+    };
+    let ((outcome, _), ()) = tokio::join!(stage.play(turn, Notes::default()), cue);
+    assert!(matches!(outcome, Outcome::Stopped { confirmed: true }), "{outcome:?}");
+
+    let stage = chat(stream(["ping"], &[Step::Hang])).await;
+    let turn = self::turn(None);
+    let stop = turn.stop.clone();
+    let cue = async {
+        stage.dify.until(CHAT).await;
+        stop.cancel();
+    };
+    let ((outcome, _), ()) = tokio::join!(stage.play(turn, Notes::default()), cue);
+    assert!(matches!(outcome, Outcome::Stopped { confirmed: false }), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn a_turn_that_is_stopped_before_it_begins_asks_nothing_of_dify() {
+    let stage = chat(stream([HELLO, END], &[Step::End])).await;
+    let turn = turn(None);
+    turn.stop.cancel();
+    let (outcome, _) = stage.play(turn, Notes::default()).await;
+    assert!(matches!(outcome, Outcome::Stopped { confirmed: true }));
+    assert!(stage.dify.requests("").is_empty());
+}
+
+#[tokio::test]
+async fn a_busy_app_is_asked_three_times() {
+    let busy = || json(429, BUSY);
+    let stage = on_stage(vec![(CHAT, vec![busy(), busy(), stream([HELLO, END], &[Step::End])])]).await;
+    let (outcome, _) = stage.play_new().await;
+    assert!(matches!(outcome, Outcome::Completed));
+
+    let stage = on_stage(vec![(CHAT, vec![busy()])]).await;
+    let failure = failure(stage.play_new().await.0);
+    assert_eq!((failure.code.as_ref(), failure.retryable), ("too_many_requests", true));
+    assert_eq!(stage.dify.requests(CHAT).len(), 3);
+}
+
+#[tokio::test]
+async fn other_refusals_are_not_repeated() {
+    for (answer, code) in [
+        (json(429, r#"{"code":"rate_limit_error","message":"quota","status":429}"#), "rate_limit_error"),
+        (json(502, "<html>bad gateway</html>"), "upstream_unavailable"),
+        (
+            json(500, r#"{"code":"internal_server_error","message":"x","status":500}"#),
+            "internal_server_error",
+        ),
+        (recorded("1.14.2/error_401_bad_token"), "dify_auth"),
+        (recorded("1.14.2/chat_error_400_missing_input"), "invalid_param"),
+        (vec![Step::Cut], "upstream_disconnected"),
+    ] {
+        let stage = chat(answer).await;
+        let (outcome, notes) = stage.play_new().await;
+        assert_eq!(failure(outcome).code, code);
+        assert!(notes.log.is_empty(), "{code}");
+        assert_eq!(stage.dify.requests(CHAT).len(), 1, "{code}");
+    }
+}
+
+#[tokio::test]
+async fn a_dify_that_is_down_is_a_failure_and_readiness_says_so() {
+    let stage = chat(stream([HELLO], &[Step::End])).await;
+    let Stage { dify, backend, tracker } = stage;
+    let url = dify.url.clone();
+    drop(dify);
+    let dify = Scripted::start(Vec::new()).await;
+    assert_ne!(dify.url, url);
+    let stage = Stage { dify, backend, tracker };
+    tokio::time::timeout(Duration::from_secs(5), async {
+        while stage.backend.readiness().await == Readiness::Ready {}
+    })
+    .await
+    .unwrap();
+    let failure = failure(stage.play_new().await.0);
+    assert_eq!((failure.code.as_ref(), failure.retryable), ("upstream_unreachable", true));
+    assert!(stage.backend.refresh().await.is_err());
+    assert_eq!(stage.backend.profile().name, None);
+}
+
+#[tokio::test]
+async fn a_lost_conversation_is_begun_anew_and_that_is_told() {
+    let closed = r#"{"code":"conversation_completed","message":"over","status":400}"#;
+    for refusal in [json(404, LOST), json(400, closed), recorded("0.15.3/chat_error_404_unknown")] {
+        let stage = on_stage(vec![(CHAT, vec![refusal, stream([HELLO, END], &[Step::End])])]).await;
+        let (outcome, notes) = stage.play(turn(Some("c0")), Notes::default()).await;
+        assert!(matches!(outcome, Outcome::Completed));
+        assert_eq!(notes.log, ["keep c1", "restarted", "working", "text hello"]);
+        let [first, second] = &stage.dify.requests(CHAT)[..] else { panic!("two requests") };
+        assert!(first.contains(r#""conversation_id":"c0""#) && !second.contains("conversation_id"));
+    }
+}
+
+#[tokio::test]
+async fn a_conversation_is_begun_anew_only_once() {
+    let stage = chat(json(404, LOST)).await;
+    let failure = failure(stage.play(turn(Some("c0")), Notes::default()).await.0);
+    assert_eq!(failure.code, "not_found");
+    assert_eq!(stage.dify.requests(CHAT).len(), 2);
+}
+
+#[tokio::test]
+async fn silence_after_a_conversation_was_named_is_looked_into() {
+    let silent = recorded("1.14.2/error_404_conversation_unknown");
+    let silent: Answer = silent.into_iter().take(1).chain([Step::Hang]).collect();
+    let answers = vec![silent.clone(), stream([HELLO, END], &[Step::End])];
+    let stage = on_stage(vec![(CHAT, answers), (MESSAGES, vec![json(404, LOST)])]).await;
+    let (outcome, notes) = stage.play(turn(Some("c0")), Notes::default()).await;
+    assert!(matches!(outcome, Outcome::Completed));
+    assert_eq!(notes.log, ["keep c1", "restarted", "working", "text hello"]);
+    let [question] = &stage.dify.requests(MESSAGES)[..] else { panic!("one question") };
+    assert!(question.starts_with("GET /v1/messages?conversation_id=c0&user=alice&limit=1 "), "{question}");
+
+    let there = recorded("1.14.2/messages_list");
+    let Step::Chunk(list) = &there[0] else { panic!("a body") };
+    let list = json(200, std::str::from_utf8(list).unwrap());
+    let stage = on_stage(vec![(CHAT, vec![silent]), (MESSAGES, vec![list])]).await;
+    let (outcome, _) = stage.play(turn(Some("c0")), Notes::default()).await;
+    assert_eq!(failure(outcome).code, "upstream_silent");
+    assert_eq!(stage.dify.requests(CHAT).len(), 1);
+}
+
+#[tokio::test]
+async fn another_conversation_than_the_named_one_is_told() {
+    let stage = chat(stream([HELLO, END], &[Step::End])).await;
+    let (_, notes) = stage.play(turn(Some("c0")), Notes::default()).await;
+    assert_eq!(notes.log, ["keep c1", "restarted", "working", "text hello"]);
+    let (_, notes) = stage.play(turn(Some("c1")), Notes::default()).await;
+    assert_eq!(notes.log, ["keep c1", "working", "text hello"]);
+}
+
+#[tokio::test]
+async fn a_conversation_that_cannot_be_kept_ends_the_turn_unheard() {
+    let stage = chat(stream([HELLO], &[Step::Hang])).await;
+    let (outcome, notes) = stage.play(turn(None), Notes { refuses: true, ..Notes::default() }).await;
+    assert_eq!(failure(outcome).code, "internal_error");
+    assert_eq!(notes.log, ["keep c1"]);
+    stage.dify.until("/v1/chat-messages/t1/stop").await;
+}
+
+#[tokio::test]
+async fn readiness_is_asked_for_and_remembered() {
+    let info = r#"{"name":"n","mode":"chat"}"#;
+    let stage = on_stage(vec![("GET /v1/info", vec![json(200, info), json(401, "{}")])]).await;
+    assert_eq!(stage.backend.readiness().await, Readiness::Ready);
+    assert_eq!(stage.backend.readiness().await, Readiness::Ready);
+    assert_eq!(stage.dify.requests("GET /v1/info").len(), 1);
+}
+
+#[tokio::test]
+async fn an_app_of_another_kind_is_refused_clearly() {
+    let info = r#"{"name":"n","mode":"workflow"}"#;
+    let stage = on_stage(vec![("GET /v1/info", vec![json(200, info)])]).await;
+    assert!(stage.backend.accept(&message("hi")).is_ok(), "nothing is known yet");
+    let app = stage.backend.refresh().await.unwrap();
+    assert_eq!(app.problems.len(), 1);
+    assert_eq!(stage.backend.profile().name.as_deref(), Some("n"));
+    assert!(matches!(stage.backend.accept(&message("hi")), Err(Error::UnsupportedOperation(_))));
+    assert!(matches!(stage.backend.readiness().await, Readiness::NotReady(_)));
+}
+
+#[tokio::test]
+async fn a_message_without_text_is_refused_before_a_task_is_made() {
+    let stage = on_stage(Vec::new()).await;
+    assert!(matches!(stage.backend.accept(&message(" ")), Err(Error::InvalidParams(_))));
+    assert!(stage.backend.accept(&message("hi")).is_ok());
+}

@@ -1,0 +1,224 @@
+//! What app is behind the key: reads Dify's descriptions, gives an [`AppInfo`].
+//!
+//! Only reads, on every version: a question to the app would cost tokens and leave a conversation behind. Versions
+//! before 1.4 do not tell the mode and lack `/site`; there the mode is found out by which endpoints refuse.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use serde::Deserialize;
+use url::Url;
+
+use super::client::{Client, SmallAnswer};
+use super::error::{Error, Refusal};
+use super::lenient;
+use crate::core::backend::Profile;
+
+/// The user in whose name the gateway looks around.
+const PROBE_USER: &str = "dify-a2a-gateway";
+
+/// The kinds of Dify apps.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum AppMode {
+    /// Chatbot.
+    Chat,
+    /// Agent, the older kind.
+    AgentChat,
+    /// Chatflow.
+    AdvancedChat,
+    /// New Agent.
+    Agent,
+    /// A chatbot, agent or chatflow of a version that does not tell which.
+    ChatFamily,
+    /// Text generator.
+    Completion,
+    /// Workflow.
+    Workflow,
+    /// Of a version that is not known here.
+    Other(String),
+    /// Dify has not been asked yet.
+    Unknown,
+}
+
+impl AppMode {
+    /// Reads Dify's name of a mode.
+    pub fn from_name(name: &str) -> Self {
+        match name {
+            "chat" => Self::Chat,
+            "agent-chat" => Self::AgentChat,
+            "advanced-chat" => Self::AdvancedChat,
+            "agent" => Self::Agent,
+            "completion" => Self::Completion,
+            "workflow" => Self::Workflow,
+            other => Self::Other(other.to_owned()),
+        }
+    }
+
+    /// Dify's name of the mode, or ours where it has none.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Chat => "chat",
+            Self::AgentChat => "agent-chat",
+            Self::AdvancedChat => "advanced-chat",
+            Self::Agent => "agent",
+            Self::ChatFamily => "chat family",
+            Self::Completion => "completion",
+            Self::Workflow => "workflow",
+            Self::Other(name) => name,
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// Why this version of the gateway cannot serve such an app, if it cannot.
+    pub fn problem(&self) -> Option<String> {
+        match self {
+            Self::Chat
+            | Self::AgentChat
+            | Self::AdvancedChat
+            | Self::Agent
+            | Self::ChatFamily
+            | Self::Unknown => None,
+            Self::Completion | Self::Workflow | Self::Other(_) => Some(format!(
+                "the Dify app is of the mode \"{}\", and this version of the gateway serves chat apps only \
+                 (chatbot, agent, chatflow)",
+                self.name()
+            )),
+        }
+    }
+}
+
+/// What Dify says of the app.
+#[derive(Clone, Debug)]
+pub struct AppInfo {
+    /// What kind it is.
+    pub mode: AppMode,
+    /// Dify's version, if told.
+    pub version: Option<String>,
+    /// How it presents itself.
+    pub profile: Arc<Profile>,
+    /// What keeps it from being served, in sentences for the operator.
+    pub problems: Vec<String>,
+}
+
+impl Default for AppInfo {
+    fn default() -> Self {
+        Self { mode: AppMode::Unknown, version: None, profile: Arc::default(), problems: Vec::new() }
+    }
+}
+
+impl AppInfo {
+    /// Asks Dify.
+    ///
+    /// # Errors
+    /// [`Error`] when Dify cannot be reached, does not take the key, or is not Dify. An endpoint that the version
+    /// does not have is no error.
+    pub async fn detect(client: &Client) -> Result<Self, Error> {
+        let answer = present(client.info().await)?;
+        let about: About<'_> = parse(answer.as_ref());
+        let mut version = answer.as_ref().and_then(|answer| answer.version.clone());
+        let mode = match &about.mode {
+            Some(mode) => AppMode::from_name(mode),
+            None => probe_mode(client, &mut version).await?,
+        };
+        let mut problems: Vec<String> = mode.problem().into_iter().collect();
+        let parameters = match client.parameters().await {
+            Err(Error::Refused(Refusal { status: 400, code: Some(code), .. })) => {
+                problems.push(format!("the Dify app is not ready to be used ({code}); publish it in Dify"));
+                None
+            }
+            other => present(other)?,
+        };
+        let opening: Opening<'_> = parse(parameters.as_ref());
+        // An app may have no site, and its icon is the only thing lost then.
+        let site = client.site().await.ok();
+        let site: Site<'_> = parse(site.as_ref());
+        let profile = Arc::new(Profile {
+            name: filled(about.name),
+            description: filled(about.description).or_else(|| filled(site.description)),
+            tags: about.tags,
+            icon_url: filled(site.icon_url).filter(|icon| is_web_address(icon)),
+            opening_statement: filled(opening.opening_statement),
+            suggested_questions: opening.suggested_questions,
+        });
+        Ok(Self { mode, version, profile, problems })
+    }
+}
+
+#[derive(Default, Deserialize)]
+struct About<'a> {
+    #[serde(default, borrow, deserialize_with = "lenient::text")]
+    name: Option<Cow<'a, str>>,
+    #[serde(default, borrow, deserialize_with = "lenient::text")]
+    description: Option<Cow<'a, str>>,
+    #[serde(default, deserialize_with = "lenient::texts")]
+    tags: Vec<String>,
+    #[serde(default, borrow, deserialize_with = "lenient::text")]
+    mode: Option<Cow<'a, str>>,
+}
+
+#[derive(Default, Deserialize)]
+struct Opening<'a> {
+    #[serde(default, borrow, deserialize_with = "lenient::text")]
+    opening_statement: Option<Cow<'a, str>>,
+    #[serde(default, deserialize_with = "lenient::texts")]
+    suggested_questions: Vec<String>,
+}
+
+#[derive(Default, Deserialize)]
+struct Site<'a> {
+    #[serde(default, borrow, deserialize_with = "lenient::text")]
+    icon_url: Option<Cow<'a, str>>,
+    #[serde(default, borrow, deserialize_with = "lenient::text")]
+    description: Option<Cow<'a, str>>,
+}
+
+/// For versions that do not tell the mode.
+async fn probe_mode(client: &Client, version: &mut Option<String>) -> Result<AppMode, Error> {
+    match client.conversations(PROBE_USER).await {
+        Ok(answer) => {
+            *version = version.take().or(answer.version);
+            return Ok(AppMode::ChatFamily);
+        }
+        Err(Error::Refused(refusal)) if refusal.code.as_deref() == Some("not_chat_app") => {}
+        // Not even this endpoint: nothing is known, and only a turn will show.
+        Err(Error::Refused(refusal)) if is_absent(&refusal) => return Ok(AppMode::Unknown),
+        Err(error) => return Err(error),
+    }
+    match client.unknown_run().await {
+        Err(Error::Refused(refusal)) if refusal.code.as_deref() == Some("not_workflow_app") => {
+            Ok(AppMode::Completion)
+        }
+        Ok(_) | Err(Error::Refused(Refusal { status: 404, .. })) => Ok(AppMode::Workflow),
+        Err(error) => Err(error),
+    }
+}
+
+/// Turns "this version has no such endpoint" into `None`.
+fn present(answer: Result<SmallAnswer, Error>) -> Result<Option<SmallAnswer>, Error> {
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(Error::Refused(refusal)) if is_absent(&refusal) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Unknown routes get a web page with 404, never Dify's envelope.
+fn is_absent(refusal: &Refusal) -> bool {
+    refusal.status == 404 && refusal.code.is_none()
+}
+
+fn parse<'a, T: Default + Deserialize<'a>>(answer: Option<&'a SmallAnswer>) -> T {
+    answer.and_then(|answer| serde_json::from_slice(&answer.body).ok()).unwrap_or_default()
+}
+
+fn filled(text: Option<Cow<'_, str>>) -> Option<String> {
+    text.filter(|text| !text.trim().is_empty()).map(Cow::into_owned)
+}
+
+fn is_web_address(text: &str) -> bool {
+    Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
+}
+
+#[cfg(test)]
+#[path = "app_info_tests.rs"]
+mod tests;

@@ -1,0 +1,259 @@
+//! The data of one frame in, a typed [`Frame`] out, borrowing its text from the input.
+//!
+//! Knows every event of Dify up to 1.17. Names that it does not know are data ([`DifyEvent::Unknown`]), and so are
+//! fields that are null, missing, of another type or in another order: versions differ in all of that. What nobody
+//! reads (inputs and outputs of nodes, prompts) is skipped without being built.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::lenient;
+use super::wire::Wire;
+
+/// Why a frame is no event. The JSON parser's own words are left out, for they may quote the frame.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum DecodeError {
+    /// It has no `event` field with a name in it.
+    #[error("the frame has no event name")]
+    NoName,
+    /// It is not a JSON object.
+    #[error("the frame is not a JSON object")]
+    NotJson,
+}
+
+/// One frame of a stream: its event and the handles it carries.
+#[derive(Debug)]
+pub struct Frame<'a> {
+    /// Handle for the stop endpoints. Not on `error`.
+    pub task_id: Option<Cow<'a, str>>,
+    /// The conversation, assigned by Dify. Chat family only.
+    pub conversation_id: Option<Cow<'a, str>>,
+    /// The message that is being answered. Chat family only.
+    pub message_id: Option<Cow<'a, str>>,
+    /// The run of the graph, for chatflows and workflows.
+    pub workflow_run_id: Option<Cow<'a, str>>,
+    /// What happened.
+    pub event: DifyEvent<'a>,
+}
+
+/// What a frame reports.
+#[derive(Debug)]
+pub enum DifyEvent<'a> {
+    /// A step inside an Agent node; sent again with the same id when it is done.
+    AgentLog(AgentLog<'a>),
+    /// A piece of an agent's answer.
+    AgentMessage {
+        /// The piece, may be empty.
+        answer: Cow<'a, str>,
+    },
+    /// A round of an agent; sent several times with the same id as it grows.
+    AgentThought(AgentThought<'a>),
+    /// The turn failed, although its HTTP status is 200.
+    Error(StreamError<'a>),
+    /// A human form was answered, the run goes on.
+    HumanInputFormFilled,
+    /// A human form was not answered in time, the run goes on.
+    HumanInputFormTimeout,
+    /// A human form has to be answered.
+    HumanInputRequired,
+    /// An iteration node is done.
+    IterationCompleted(Node<'a>),
+    /// A round of an iteration begins.
+    IterationNext(Node<'a>),
+    /// An iteration node begins.
+    IterationStarted(Node<'a>),
+    /// A loop node is done.
+    LoopCompleted(Node<'a>),
+    /// Another round of a loop begins.
+    LoopNext(Node<'a>),
+    /// A loop node begins.
+    LoopStarted(Node<'a>),
+    /// A piece of the answer; in a New Agent's stream, after `agent_message`, the whole of it.
+    Message {
+        /// The piece, may be empty.
+        answer: Cow<'a, str>,
+    },
+    /// The answer is complete.
+    MessageEnd(MessageEnd<'a>),
+    /// The app produced a file.
+    MessageFile(MessageFile<'a>),
+    /// The text so far is void.
+    MessageReplace {
+        /// The whole text now.
+        answer: Cow<'a, str>,
+        /// Why; may be empty, and is on versions that do not tell.
+        reason: Cow<'a, str>,
+    },
+    /// A node is done.
+    NodeFinished(Node<'a>),
+    /// A node failed and is tried again.
+    NodeRetry(Node<'a>),
+    /// A node begins.
+    NodeStarted(Node<'a>),
+    /// A parallel branch is done (0.8 to 1.8).
+    ParallelBranchFinished,
+    /// A parallel branch begins (0.8 to 1.8).
+    ParallelBranchStarted,
+    /// A sign of life.
+    Ping,
+    /// A piece of a model's reasoning, kept out of the text by Dify itself (1.15).
+    ReasoningChunk {
+        /// The piece, may be empty.
+        reasoning: Cow<'a, str>,
+    },
+    /// A piece of a workflow's text output.
+    TextChunk {
+        /// The piece, may be empty.
+        text: Cow<'a, str>,
+    },
+    /// A workflow's text output so far is void.
+    TextReplace {
+        /// The whole text now.
+        text: Cow<'a, str>,
+        /// Why, if told; may be empty.
+        reason: Cow<'a, str>,
+    },
+    /// A piece of speech.
+    TtsMessage,
+    /// The end of speech.
+    TtsMessageEnd,
+    /// An event of a version that is not known here.
+    Unknown {
+        /// Its name.
+        name: Cow<'a, str>,
+    },
+    /// The run of the graph is over.
+    WorkflowFinished(WorkflowFinished<'a>),
+    /// The run waits for people. The stream ends here.
+    WorkflowPaused,
+    /// The run of the graph begins, or goes on after a pause.
+    WorkflowStarted,
+}
+
+/// A step inside an Agent node.
+#[derive(Debug)]
+pub struct AgentLog<'a> {
+    /// The step's id.
+    pub id: Cow<'a, str>,
+    /// Its label, such as `CALL current_time`.
+    pub label: Cow<'a, str>,
+    /// `start`, `success` or `error`.
+    pub status: Cow<'a, str>,
+}
+
+/// A round of an agent.
+#[derive(Debug)]
+pub struct AgentThought<'a> {
+    /// The round's id.
+    pub id: Cow<'a, str>,
+    /// Its number, from 1.
+    pub position: Option<u64>,
+    /// Names of the tools it calls, joined by `;`. Empty before the model has chosen one.
+    pub tool: Cow<'a, str>,
+}
+
+/// An `error` event.
+#[derive(Debug)]
+pub struct StreamError<'a> {
+    /// Dify's code. Missing in a variant of 1.15.
+    pub code: Option<Cow<'a, str>>,
+    /// The HTTP status it would have had.
+    pub status: Option<u64>,
+    /// Dify's own words, as raw as they come.
+    pub message: Cow<'a, str>,
+}
+
+/// The end of an answer.
+#[derive(Debug, Default)]
+pub struct MessageEnd<'a> {
+    /// Dify's usage object: token counts are numbers, money is in decimal strings.
+    pub usage: Option<&'a RawValue>,
+    /// The sources, an array.
+    pub retriever_resources: Option<&'a RawValue>,
+    /// Whether an annotation gave the answer.
+    pub annotated: bool,
+}
+
+/// A file that the app produced.
+#[derive(Debug)]
+pub struct MessageFile<'a> {
+    /// Its id.
+    pub id: Cow<'a, str>,
+    /// `image`, `document`, `audio`, `video` or `custom`.
+    pub kind: Cow<'a, str>,
+    /// Whose it is: `assistant` or `user`.
+    pub belongs_to: Cow<'a, str>,
+    /// Its signed address, good for some minutes.
+    pub url: Cow<'a, str>,
+}
+
+/// A node of a graph, or a round of one.
+#[derive(Debug)]
+pub struct Node<'a> {
+    /// The title its author gave it.
+    pub title: Cow<'a, str>,
+    /// Its type, such as `llm`.
+    pub node_type: Cow<'a, str>,
+    /// How it ended: `succeeded`, `failed`, `exception`, `stopped`, `retry`, `paused`. Empty when it begins.
+    pub status: Cow<'a, str>,
+}
+
+/// The end of a run.
+#[derive(Debug)]
+pub struct WorkflowFinished<'a> {
+    /// How it ended.
+    pub status: RunStatus<'a>,
+    /// Dify's own words for a failure, as raw as they come; may be a traceback.
+    pub error: Option<Cow<'a, str>>,
+    /// What it produced, an object.
+    pub outputs: Option<&'a RawValue>,
+    /// How long it took, seconds.
+    pub elapsed_time: Option<f64>,
+    /// How many nodes failed without failing the run.
+    pub exceptions_count: Option<u64>,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum RunStatus<'a> {
+    /// Badly.
+    Failed,
+    /// A status of a version that is not known here.
+    Other(Cow<'a, str>),
+    /// Well, although some nodes failed.
+    PartialSucceeded,
+    /// It was stopped: by its caller, in the console, or by a time limit.
+    Stopped,
+    /// Well.
+    Succeeded,
+}
+
+impl<'a> Frame<'a> {
+    /// Decodes a frame's data.
+    ///
+    /// # Errors
+    /// [`DecodeError`] when it is no event of Dify at all.
+    pub fn decode(data: &'a str) -> Result<Self, DecodeError> {
+        let wire: Wire<'a> = serde_json::from_str(data).map_err(|_| DecodeError::NotJson)?;
+        wire.into_frame().ok_or(DecodeError::NoName)
+    }
+}
+
+impl WorkflowFinished<'_> {
+    /// The answer as the graph sees it (`outputs.answer`), if it has one.
+    pub fn answer(&self) -> Option<String> {
+        #[derive(Default, Deserialize)]
+        struct Outputs<'a> {
+            #[serde(default, borrow, deserialize_with = "lenient::text")]
+            answer: Option<Cow<'a, str>>,
+        }
+        let outputs: Outputs<'_> = serde_json::from_str(self.outputs?.get()).ok()?;
+        outputs.answer.map(Cow::into_owned)
+    }
+}
+
+#[cfg(test)]
+#[path = "event_tests.rs"]
+mod tests;

@@ -1,0 +1,166 @@
+//! Decoding single frames.
+
+use super::*;
+
+fn event(data: &str) -> DifyEvent<'_> {
+    Frame::decode(data).unwrap().event
+}
+
+#[test]
+fn a_delta_borrows_from_the_frame_unless_it_has_escapes() {
+    let frame = Frame::decode(
+        r#"{"event":"message","conversation_id":"c","message_id":"m","created_at":1,"task_id":"t","id":"m","answer":"hé","from_variable_selector":null}"#,
+    )
+    .unwrap();
+    assert!(matches!(&frame.event, DifyEvent::Message { answer: Cow::Borrowed("hé") }));
+    assert!(matches!(&frame.task_id, Some(Cow::Borrowed("t"))));
+    assert_eq!(frame.conversation_id.as_deref(), Some("c"));
+    assert_eq!(frame.message_id.as_deref(), Some("m"));
+    assert_eq!(frame.workflow_run_id, None);
+
+    let DifyEvent::Message { answer } = event(r#"{"event": "message", "answer": "\u4f60\n\ud83e\udd16"}"#)
+    else {
+        panic!("not a message");
+    };
+    assert_eq!(answer, "你\n🤖");
+}
+
+#[test]
+fn the_order_of_keys_does_not_matter() {
+    let frame =
+        Frame::decode(r#"{"answer":"a","task_id":"t","conversation_id":"c","event":"message"}"#).unwrap();
+    assert!(matches!(frame.event, DifyEvent::Message { answer } if answer == "a"));
+    assert_eq!(frame.conversation_id.as_deref(), Some("c"));
+}
+
+#[test]
+fn null_missing_and_mistyped_fields_read_as_absent() {
+    for answer in ["", r#","answer":null"#, r#","answer":[]"#, r#","answer":{"a":[1]}"#, r#","answer":7"#] {
+        let data = format!(r#"{{"event":"message"{answer}}}"#);
+        assert!(matches!(event(&data), DifyEvent::Message { answer } if answer.is_empty()), "{data}");
+    }
+    for metadata in ["null", "[]", "{}", "\"\"", "7", r#"{"usage":null,"retriever_resources":null}"#] {
+        let data = format!(r#"{{"event":"message_end","metadata":{metadata},"files":null}}"#);
+        let DifyEvent::MessageEnd(end) = event(&data) else { panic!("{data}") };
+        assert!(end.usage.is_none() && end.retriever_resources.is_none() && !end.annotated, "{data}");
+    }
+    for data in ["null", "[]", "[{}]", "\"x\"", "{}"] {
+        let data = format!(r#"{{"event":"workflow_finished","data":{data}}}"#);
+        let DifyEvent::WorkflowFinished(finished) = event(&data) else { panic!("{data}") };
+        assert_eq!(finished.status, RunStatus::Other(Cow::Borrowed("")));
+        assert_eq!(finished.answer(), None);
+    }
+}
+
+#[test]
+fn the_end_of_a_message_keeps_usage_verbatim() {
+    let DifyEvent::MessageEnd(end) = event(
+        r#"{"event":"message_end","metadata":{"annotation_reply":{"id":"a"},"retriever_resources":[{"position":1}],"usage":{"total_tokens":19,"total_price":"0E-7","x":1.50}}}"#,
+    ) else {
+        panic!("not the end");
+    };
+    assert_eq!(end.usage.unwrap().get(), r#"{"total_tokens":19,"total_price":"0E-7","x":1.50}"#);
+    assert_eq!(end.retriever_resources.unwrap().get(), r#"[{"position":1}]"#);
+    assert!(end.annotated);
+}
+
+#[test]
+fn a_message_file_is_text_when_it_has_an_answer_and_a_file_when_it_has_an_address() {
+    assert!(matches!(
+        event(r#"{"event":"message_file","id":"m","answer":"more","from_variable_selector":null}"#),
+        DifyEvent::Message { answer } if answer == "more"
+    ));
+    let DifyEvent::MessageFile(file) = event(
+        r#"{"event":"message_file","id":"f","type":"image","belongs_to":"assistant","url":"https://h/f.png"}"#,
+    ) else {
+        panic!("not a file");
+    };
+    assert_eq!((file.kind.as_ref(), file.url.as_ref()), ("image", "https://h/f.png"));
+}
+
+#[test]
+fn a_finished_run_tells_status_error_outputs_and_time() {
+    let DifyEvent::WorkflowFinished(finished) = event(
+        r#"{"event":"workflow_finished","workflow_run_id":"r","data":{"status":"partial-succeeded","outputs":{"files":[],"answer":"a\"b"},"error":null,"elapsed_time":1.5,"exceptions_count":2}}"#,
+    ) else {
+        panic!("not finished");
+    };
+    assert_eq!(finished.status, RunStatus::PartialSucceeded);
+    assert_eq!(finished.answer().as_deref(), Some("a\"b"));
+    assert_eq!(
+        (finished.error, finished.elapsed_time, finished.exceptions_count),
+        (None, Some(1.5), Some(2))
+    );
+}
+
+#[test]
+fn an_error_may_lack_its_code_and_its_status() {
+    let DifyEvent::Error(error) = event(r#"{"event":"error","message":"no","status":500}"#) else {
+        panic!("not an error");
+    };
+    assert_eq!((error.code, error.status, error.message.as_ref()), (None, Some(500), "no"));
+    assert!(matches!(event(r#"{"event":"error"}"#), DifyEvent::Error(StreamError { status: None, .. })));
+}
+
+#[test]
+fn every_event_of_the_catalogue_is_known_and_others_are_named() {
+    for name in [
+        "ping",
+        "message",
+        "agent_message",
+        "agent_thought",
+        "message_file",
+        "message_replace",
+        "message_end",
+        "tts_message",
+        "tts_message_end",
+        "error",
+        "workflow_started",
+        "workflow_finished",
+        "workflow_paused",
+        "human_input_required",
+        "human_input_form_filled",
+        "human_input_form_timeout",
+        "node_started",
+        "node_finished",
+        "node_retry",
+        "iteration_started",
+        "iteration_next",
+        "iteration_completed",
+        "loop_started",
+        "loop_next",
+        "loop_completed",
+        "parallel_branch_started",
+        "parallel_branch_finished",
+        "text_chunk",
+        "text_replace",
+        "reasoning_chunk",
+        "agent_log",
+    ] {
+        let data = format!(r#"{{"event":"{name}"}}"#);
+        assert!(!matches!(event(&data), DifyEvent::Unknown { .. }), "{name}");
+    }
+    assert!(
+        matches!(event(r#"{"event":"brand_new","data":{"x":[1]}}"#), DifyEvent::Unknown { name } if name == "brand_new")
+    );
+}
+
+#[test]
+fn what_is_no_event_is_an_error() {
+    for garbage in ["", "[DONE]", "{", "nul", "7", "\"event\"", r#"{"event":"message""#] {
+        assert_eq!(Frame::decode(garbage).unwrap_err(), DecodeError::NotJson, "{garbage}");
+    }
+    for nameless in ["{}", r#"{"event":null}"#, r#"{"event":""}"#, r#"{"event":7,"answer":"a"}"#] {
+        assert_eq!(Frame::decode(nameless).unwrap_err(), DecodeError::NoName, "{nameless}");
+    }
+}
+
+#[test]
+fn a_huge_payload_that_nobody_reads_is_skipped() {
+    let prompts = r#"{"role":"user","text":"lorem ipsum \" \\ dolor"},"#.repeat(40_000);
+    let data = format!(
+        r#"{{"event":"node_finished","data":{{"title":"llm","node_type":"llm","status":"failed","process_data":{{"prompts":[{prompts}{{}}]}},"inputs":[{prompts}1]}}}}"#
+    );
+    let DifyEvent::NodeFinished(node) = event(&data) else { panic!("not a node") };
+    assert_eq!((node.title.as_ref(), node.status.as_ref()), ("llm", "failed"));
+}

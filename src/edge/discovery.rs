@@ -1,0 +1,177 @@
+//! The routes of the Agent Card, with what caches want to know.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::Response;
+use bytes::Bytes;
+use http::uri::Authority;
+use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimePrinter;
+
+use super::Edge;
+use super::answer;
+use super::card::{CardDocument, CardSource};
+use crate::core::backend::Profile;
+use crate::core::engine::Engine;
+
+/// For how long a card may be used without asking again, seconds: Dify's app may be published anew at any time.
+const MAX_AGE: HeaderValue = HeaderValue::from_static("public, max-age=300");
+
+/// The card and what its routes need to know.
+pub struct Cards {
+    source: CardSource,
+    /// The address that clients reach the gateway at; without it, the one that each request names.
+    public_url: Option<String>,
+    /// The address to name when a request names none.
+    fallback_url: String,
+    /// The app as the card last told it, and since when.
+    told: Mutex<(Arc<Profile>, Timestamp)>,
+}
+
+impl Cards {
+    /// Cards from `source`. `fallback_url` is the address listened on.
+    pub fn new(source: CardSource, public_url: Option<String>, fallback_url: String, now: Timestamp) -> Self {
+        Self { source, public_url, fallback_url, told: Mutex::new((Arc::default(), now)) }
+    }
+
+    /// The first extension that a client must list and did not (A2A 1.0 §3.3.4).
+    pub fn missing_extension(&self, named: &[String]) -> Option<String> {
+        let mut required = self.source.required_extensions();
+        required.find(|uri| !named.iter().any(|named| named == uri)).map(str::to_owned)
+    }
+
+    /// The base URL to give to whoever asks with these headers.
+    fn base_url(&self, headers: &HeaderMap, uri: &Uri) -> String {
+        if let Some(public) = &self.public_url {
+            return public.clone();
+        }
+        let named = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        let host = named.and_then(|host| host.parse::<Authority>().ok()).or_else(|| uri.authority().cloned());
+        match host.filter(|host| !host.as_str().contains('@')) {
+            Some(host) => format!("http://{host}"),
+            None => self.fallback_url.clone(),
+        }
+    }
+
+    /// Since when the app is as it is.
+    fn modified(&self, profile: &Arc<Profile>, now: Timestamp) -> Timestamp {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.0 != *profile {
+            *told = (Arc::clone(profile), now);
+        }
+        told.1
+    }
+}
+
+/// `GET /.well-known/agent-card.json` and its name before 0.3, `agent.json` (A2A 1.0 §8.2, §8.6).
+pub async fn card(State(edge): State<Arc<Edge>>, headers: HeaderMap, uri: Uri) -> Response {
+    respond(&edge, &headers, |profile| {
+        edge.cards.source.render(profile, &edge.cards.base_url(&headers, &uri))
+    })
+}
+
+/// `GET /agentcard`: the card of the `message.send` dialect.
+pub async fn legacy_card(State(edge): State<Arc<Edge>>, headers: HeaderMap, uri: Uri) -> Response {
+    respond(&edge, &headers, |profile| {
+        edge.cards.source.render_legacy(profile, &edge.cards.base_url(&headers, &uri))
+    })
+}
+
+fn respond(edge: &Edge, headers: &HeaderMap, render: impl FnOnce(&Profile) -> CardDocument) -> Response {
+    let engine: &Engine = &edge.engine;
+    let profile = engine.profile();
+    let document = render(&profile);
+    let modified = http_date(edge.cards.modified(&profile, engine.now()));
+    let etag = HeaderValue::from_str(&document.etag).ok();
+    let mut response = if unchanged(headers, &document.etag, modified.as_ref()) {
+        let mut response = Response::new(Body::from(Bytes::new()));
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        response
+    } else {
+        answer::json(StatusCode::OK, document.body)
+    };
+    let sent = response.headers_mut();
+    sent.insert(header::CACHE_CONTROL, MAX_AGE);
+    for (name, value) in [(header::ETAG, etag), (header::LAST_MODIFIED, modified)] {
+        if let Some(value) = value {
+            sent.insert(name, value);
+        }
+    }
+    response
+}
+
+/// Whether the client has this very card (RFC 9110 §13.1.2, §13.1.3; the entity tag decides where there is one).
+fn unchanged(headers: &HeaderMap, etag: &str, modified: Option<&HeaderValue>) -> bool {
+    let mut tags = headers.get_all(header::IF_NONE_MATCH).iter().peekable();
+    if tags.peek().is_some() {
+        let listed = tags.filter_map(|tags| tags.to_str().ok()).flat_map(|tags| tags.split(','));
+        return listed.map(str::trim).any(|tag| tag == "*" || tag.trim_start_matches("W/") == etag);
+    }
+    headers.get(header::IF_MODIFIED_SINCE).is_some_and(|since| Some(since) == modified)
+}
+
+fn http_date(at: Timestamp) -> Option<HeaderValue> {
+    let text = DateTimePrinter::new().timestamp_to_rfc9110_string(&at).ok()?;
+    HeaderValue::from_str(&text).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cards(public: Option<&str>) -> Cards {
+        let fallback = "http://127.0.0.1:8080".to_owned();
+        Cards::new(CardSource::default(), public.map(str::to_owned), fallback, Timestamp::UNIX_EPOCH)
+    }
+
+    fn base(cards: &Cards, host: Option<&str>) -> String {
+        let mut headers = HeaderMap::new();
+        if let Some(host) = host {
+            headers.insert(header::HOST, HeaderValue::from_str(host).expect("a value"));
+        }
+        cards.base_url(&headers, &Uri::from_static("/"))
+    }
+
+    #[test]
+    fn n10_the_address_is_the_public_one_or_the_one_asked_for() {
+        let own = cards(None);
+        assert_eq!(base(&own, Some("example.com:8080")), "http://example.com:8080");
+        assert_eq!(base(&own, Some("[::1]:80")), "http://[::1]:80");
+        for hostile in ["user:pass@example.com", "evil\"host", "a b", "x/y", ""] {
+            assert_eq!(base(&own, Some(hostile)), "http://127.0.0.1:8080", "{hostile}");
+        }
+        assert_eq!(base(&own, None), "http://127.0.0.1:8080");
+        assert_eq!(base(&cards(Some("https://a.example/x")), Some("evil")), "https://a.example/x");
+    }
+
+    #[test]
+    fn c09_the_date_changes_when_the_app_does() {
+        let cards = cards(None);
+        let later = Timestamp::from_second(1_700_000_000).expect("a time");
+        let unknown = Arc::new(Profile::default());
+        assert_eq!(cards.modified(&unknown, later), Timestamp::UNIX_EPOCH);
+        let known = Arc::new(Profile { name: Some("x".to_owned()), ..Profile::default() });
+        assert_eq!(cards.modified(&known, later), later);
+        assert_eq!(cards.modified(&known, Timestamp::now()), later);
+        assert_eq!(http_date(later).expect("a date"), "Tue, 14 Nov 2023 22:13:20 GMT");
+    }
+
+    #[test]
+    fn c10_a_client_that_has_the_card_is_told_so() {
+        let date = HeaderValue::from_static("Tue, 14 Nov 2023 22:13:20 GMT");
+        let asks = |name: header::HeaderName, value: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(name, HeaderValue::from_static(value));
+            unchanged(&headers, "\"abc\"", Some(&date))
+        };
+        for tags in ["\"abc\"", "W/\"abc\"", "\"x\", \"abc\"", "*"] {
+            assert!(asks(header::IF_NONE_MATCH, tags), "{tags}");
+        }
+        assert!(!asks(header::IF_NONE_MATCH, "\"x\""));
+        assert!(asks(header::IF_MODIFIED_SINCE, "Tue, 14 Nov 2023 22:13:20 GMT"));
+        assert!(!asks(header::IF_MODIFIED_SINCE, "Mon, 13 Nov 2023 22:13:20 GMT"));
+    }
+}

@@ -1,0 +1,119 @@
+//! Listening: a bound socket, connections with limits, and an end in order.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::time::Duration;
+
+use axum_server::Handle;
+use axum_server::accept::NoDelayAcceptor;
+use hyper_util::rt::TokioTimer;
+
+use crate::app::{App, AppError};
+use crate::config::Settings;
+
+/// How long a client may take to send a request's head.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Streams that one HTTP/2 connection may have open.
+const MAX_STREAMS: u32 = 1024;
+
+/// How long clients may take to read what is left once all turns have ended.
+const LAST_BYTES: Duration = Duration::from_secs(5);
+
+/// Why the gateway cannot listen.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The gateway cannot be put together.
+    #[error(transparent)]
+    App(#[from] AppError),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {host}:{port} (HOST, PORT): {error}")]
+    Listen {
+        /// The host asked for.
+        host: String,
+        /// The port asked for.
+        port: u16,
+        /// What the system says.
+        error: io::Error,
+    },
+}
+
+/// A gateway that listens and is about to serve.
+pub struct Server {
+    app: App,
+    addr: SocketAddr,
+    listener: TcpListener,
+    grace: Duration,
+}
+
+impl Server {
+    /// Binds the address and puts the gateway together.
+    ///
+    /// # Errors
+    /// [`ServeError`] when the address is taken or a setting cannot be used.
+    pub async fn bind(settings: &Settings) -> Result<Self, ServeError> {
+        let (host, port) = (settings.server.host.as_str(), settings.server.port);
+        let (listener, addr) =
+            listen(host, port).map_err(|error| ServeError::Listen { host: host.to_owned(), port, error })?;
+        let app = App::new(settings, addr)?;
+        app.begin().await;
+        Ok(Self { app, addr, listener, grace: settings.server.shutdown_grace })
+    }
+
+    /// The address listened on.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Serves until `shutdown` is done, then ends in order: takes no more connections, lets running turns end for
+    /// the grace, ends the rest as failed, and gives clients a moment to read that.
+    ///
+    /// # Errors
+    /// When the listener breaks.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) -> io::Result<()> {
+        let handle = Handle::new();
+        let mut server =
+            axum_server::from_tcp(self.listener)?.acceptor(NoDelayAcceptor::new()).handle(handle.clone());
+        let http = server.http_builder();
+        http.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
+        http.http2().timer(TokioTimer::new()).max_concurrent_streams(MAX_STREAMS);
+        let serving = server.serve(self.app.router.clone().into_make_service());
+        tokio::pin!(serving);
+        tokio::select! {
+            ended = &mut serving => return ended,
+            () = shutdown => {}
+        }
+        tracing::info!(grace_ms = self.grace.as_millis(), "shutting down");
+        handle.graceful_shutdown(None);
+        let ending = async {
+            self.app.end(self.grace).await;
+            tokio::time::sleep(LAST_BYTES).await;
+        };
+        tokio::select! {
+            ended = &mut serving => {
+                // All clients are gone; turns may still be on their way.
+                self.app.end(self.grace).await;
+                ended
+            }
+            () = ending => {
+                handle.shutdown();
+                serving.await
+            }
+        }
+    }
+}
+
+fn listen(host: &str, port: u16) -> io::Result<(TcpListener, SocketAddr)> {
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
+    for addr in (host, port).to_socket_addrs()? {
+        match TcpListener::bind(addr) {
+            Ok(listener) => {
+                listener.set_nonblocking(true)?;
+                let addr = listener.local_addr()?;
+                return Ok((listener, addr));
+            }
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
