@@ -97,7 +97,7 @@ impl Hop {
         let config = dir.join("nginx.conf");
         fs::write(&config, nginx_config(stand_in.address, port, dir))?;
         let command = || {
-            let mut command = std::process::Command::new("nginx");
+            let mut command = std::process::Command::new(nginx_binary());
             command.arg("-e").arg(dir.join("error.log")).arg("-p").arg(dir).arg("-c").arg(&config);
             command
         };
@@ -191,6 +191,11 @@ fn addresses(line: &str) -> impl Iterator<Item = SocketAddr> {
         let digits = after.split(|char: char| !char.is_ascii_digit()).next()?;
         Some(SocketAddr::from((Ipv4Addr::LOCALHOST, digits.parse().ok()?)))
     })
+}
+
+/// Debian puts it where only root looks for programs.
+fn nginx_binary() -> &'static str {
+    if Path::new("/usr/sbin/nginx").exists() { "/usr/sbin/nginx" } else { "nginx" }
 }
 
 fn free_port() -> Result<u16> {
