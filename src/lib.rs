@@ -28,11 +28,15 @@
 //! | [`dify`] | how the gateway reaches Dify |
 //! | [`store`] | where tasks are kept |
 //! | [`app`], [`serve`] | the composition, and listening |
+//! | [`chat`] | a terminal chat with any A2A agent |
 //! | [`demo`] | a small Dify app inside the program |
 //! | [`logging`] | where log lines go |
 
 pub mod app;
 pub mod bridge;
+pub mod chat;
+pub mod cli;
+pub mod commands;
 pub mod config;
 pub mod core;
 pub mod demo;

@@ -13,11 +13,13 @@ use tokio_util::task::TaskTracker;
 
 use super::backend::Settings;
 use super::bells::{Bell, Bells};
+use super::calls;
+use super::talk::Talk;
 use crate::core::backend::{Sink, TurnRequest};
-use crate::core::event::{FactsUpdate, Failure, Outcome, TaskEvent};
+use crate::core::event::{Failure, Outcome};
 use crate::dify::client::{Client, EventResponse};
 use crate::dify::error::{self, Error};
-use crate::dify::event::{DifyEvent, Frame};
+use crate::dify::event::Frame;
 use crate::dify::framing::Framer;
 use crate::dify::request::ChatRequest;
 use crate::dify::sse;
@@ -208,8 +210,10 @@ impl<'a> Attempt<'a> {
         match bell {
             Bell::Check => {
                 self.bells.check = None;
-                self.check =
-                    self.talk.conversation.map(|id| is_lost(self.means.client, id, &self.talk.turn.user));
+                self.check = self
+                    .talk
+                    .conversation
+                    .map(|id| calls::is_lost(self.means.client, id, &self.talk.turn.user));
                 None
             }
             Bell::Grace => {
@@ -286,8 +290,11 @@ impl<'a> Attempt<'a> {
     /// Tells Dify to stop, once that is wished and Dify's task is known.
     fn call_stop(&mut self) {
         if let (Stop::Waiting, Some(task_id)) = (&self.stop, &self.talk.task_id) {
-            self.stop =
-                Stop::Calling(stop(self.means.client.clone(), task_id.clone(), self.talk.turn.user.clone()));
+            self.stop = Stop::Calling(calls::stop(
+                self.means.client.clone(),
+                task_id.clone(),
+                self.talk.turn.user.clone(),
+            ));
             self.bells.stop = Some(Instant::now() + self.means.settings.limits.stop_after_call);
         }
     }
@@ -335,7 +342,7 @@ impl<'a> Attempt<'a> {
             Leave::Gone => {}
             Leave::Abandon => {
                 if let (Some(task_id), Stop::Unasked) = (self.talk.task_id.take(), &self.stop) {
-                    tracker.spawn(stop(client.clone(), task_id, self.talk.turn.user.clone()));
+                    tracker.spawn(calls::stop(client.clone(), task_id, self.talk.turn.user.clone()));
                 }
             }
             Leave::Drain => {
@@ -346,58 +353,6 @@ impl<'a> Attempt<'a> {
                 }
             }
         }
-    }
-}
-
-/// What is said in the turn: frames in, events to the sink.
-struct Talk<'a> {
-    turn: &'a TurnRequest,
-    sink: &'a mut dyn Sink,
-    /// The conversation that Dify was asked to go on with.
-    conversation: Option<&'a str>,
-    restarted: bool,
-    fold: Fold,
-    /// Dify's handle for stopping.
-    task_id: Option<String>,
-    /// Whether the conversation's id has been kept.
-    is_kept: bool,
-    /// Whether a frame has come that is more than a sign of life.
-    has_begun: bool,
-}
-
-impl Talk<'_> {
-    async fn frame(&mut self, frame: &Frame<'_>) -> Result<Verdict, Failure> {
-        match &frame.event {
-            DifyEvent::Ping => return Ok(Verdict::GoOn),
-            DifyEvent::Unknown { name } => {
-                tracing::debug!(task.id = %self.turn.task_id, event.name = %name, "dify sent an unknown event");
-            }
-            _ => {}
-        }
-        self.has_begun = true;
-        if self.task_id.is_none() {
-            self.task_id = frame.task_id.as_deref().map(str::to_owned);
-        }
-        if let (Some(id), false) = (&frame.conversation_id, self.is_kept) {
-            self.keep(id).await?;
-        }
-        Ok(self.step(Input::Frame(frame)))
-    }
-
-    async fn keep(&mut self, id: &str) -> Result<(), Failure> {
-        if let Err(error) = self.sink.conversation(id).await {
-            tracing::error!(task.id = %self.turn.task_id, %error, "the conversation's id cannot be kept");
-            return Err(Failure::internal());
-        }
-        self.is_kept = true;
-        if self.restarted || self.conversation.is_some_and(|sent| sent != id) {
-            self.sink.emit(TaskEvent::Facts(FactsUpdate::ConversationRestarted));
-        }
-        Ok(())
-    }
-
-    fn step(&mut self, input: Input<'_>) -> Verdict {
-        self.fold.step(input, &mut |event| self.sink.emit(event))
     }
 }
 
@@ -430,29 +385,6 @@ fn wait<'f>(future: &'f mut Option<BoxFuture<'_, bool>>) -> impl Future<Output =
         Some(future) => Either::Left(future),
         None => Either::Right(pending()),
     }
-}
-
-/// Tells Dify to stop a task; whether it took that.
-fn stop(client: Client, task_id: String, user: String) -> BoxFuture<'static, bool> {
-    async move {
-        let answer = client.stop(&task_id, &user).await;
-        if let Err(error) = &answer {
-            tracing::warn!(%error, "dify did not take a stop");
-        }
-        answer.is_ok()
-    }
-    .boxed()
-}
-
-/// Asks Dify whether it does not have the conversation. Any other answer than a plain "no" says nothing.
-fn is_lost<'a>(client: &'a Client, conversation: &'a str, user: &'a str) -> BoxFuture<'a, bool> {
-    async move {
-        match client.messages(conversation, user).await {
-            Err(Error::Refused(refusal)) => refusal.is_lost_conversation(),
-            Ok(_) | Err(_) => false,
-        }
-    }
-    .boxed()
 }
 
 /// Counts a frame that is no event, and speaks of the first one.

@@ -83,7 +83,10 @@ fn unfit(error: &crate::core::error::Error) -> Failure {
 fn log(turn: &TurnRequest, outcome: &Outcome, cause: Option<&Error>) {
     let Outcome::Failed(failure) = outcome else { return };
     let mut chain = String::new();
-    let mut next: Option<&dyn std::error::Error> = cause.map(|error| error as _);
+    let mut next: Option<&dyn std::error::Error> = match cause {
+        Some(error) => Some(error),
+        None => None,
+    };
     while let Some(error) = next {
         if !chain.is_empty() {
             chain.push_str(": ");

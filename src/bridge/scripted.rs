@@ -1,6 +1,7 @@
 //! A Dify for tests that follows a script to the byte: what is sent in which chunk, what it waits for in between, and
 //! how the connection ends.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -66,7 +67,8 @@ pub(super) fn recorded(name: &str) -> Answer {
 pub(super) struct Scripted {
     pub(super) url: String,
     requests: watch::Receiver<Vec<String>>,
-    _tasks: JoinSet<()>,
+    connections: Arc<AtomicUsize>,
+    tasks: JoinSet<()>,
 }
 
 /// For each place, such as `POST /v1/chat-messages`, the answers in turn; the last one is given again and again.
@@ -79,14 +81,27 @@ impl Scripted {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (seen, requests) = watch::channel(Vec::new());
         let script = Arc::new(Mutex::new(script));
+        let connections = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&connections);
         let mut tasks = JoinSet::new();
         tasks.spawn(async move {
-            let mut connections = JoinSet::new();
+            let mut open = JoinSet::new();
             while let Ok((connection, _)) = listener.accept().await {
-                connections.spawn(serve(connection, Arc::clone(&script), seen.clone()));
+                count.fetch_add(1, Ordering::Relaxed);
+                open.spawn(serve(connection, Arc::clone(&script), seen.clone()));
             }
         });
-        Self { url, requests, _tasks: tasks }
+        Self { url, requests, connections, tasks }
+    }
+
+    /// Takes it down, its connections too.
+    pub(super) async fn shut_down(&mut self) {
+        self.tasks.shutdown().await;
+    }
+
+    /// How many connections were made so far.
+    pub(super) fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
     }
 
     /// The requests so far, each with its body, that went to such a place.

@@ -1,26 +1,16 @@
 //! Whole turns against a scripted Dify.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
-use secrecy::SecretString;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
-use super::backend::{DifyBackend, Limits, Settings};
-use super::scripted::{Answer, Scripted, Step, json, recorded, stream};
-use crate::core::backend::{Backend, Readiness, Sink, TurnRequest};
+use super::backend::Settings;
+use super::scripted::{Answer, Step, json, recorded, stream};
+use super::stage::{CHAT, Notes, chat, message, on_stage, settings, stage_with, turn};
+use crate::core::backend::{Backend, Readiness};
 use crate::core::error::Error;
-use crate::core::event::{FactsUpdate, Failure, Outcome, TaskEvent, TextArtifact};
-use crate::core::ids::{ContextId, MessageId, TaskId};
-use crate::core::message::{Message, Part, Role};
-use crate::dify::client::{Client, ClientSettings};
-use crate::translate::think::ThinkMode;
+use crate::core::event::{Failure, Outcome};
 
-const CHAT: &str = "POST /v1/chat-messages";
 const MESSAGES: &str = "GET /v1/messages";
 const HELLO: &str = r#"{"event":"message","conversation_id":"c1","task_id":"t1","answer":"hello"}"#;
 const END: &str = r#"{"event":"message_end","conversation_id":"c1","task_id":"t1","metadata":{}}"#;
@@ -29,139 +19,6 @@ const STARTED: &str =
 const STOPPED: &str = r#"{"event":"workflow_finished","conversation_id":"c1","task_id":"t1","workflow_run_id":"r","data":{"status":"stopped"}}"#;
 const LOST: &str = r#"{"code":"not_found","message":"Conversation Not Exists. You have requested this URI [/v1/x]","status":404}"#;
 const BUSY: &str = r#"{"code":"too_many_requests","message":"Too many requests.","status":429}"#;
-
-/// A sink that remembers, and sets off a stop at a word.
-#[derive(Default)]
-struct Notes {
-    log: Vec<String>,
-    answer: String,
-    stop_at: Option<(&'static str, CancellationToken)>,
-    refuses: bool,
-}
-
-impl Sink for Notes {
-    fn emit(&mut self, event: TaskEvent<'_>) {
-        let line = match event {
-            TaskEvent::Facts(FactsUpdate::ConversationRestarted) => "restarted".to_owned(),
-            TaskEvent::Facts(_) => "fact".to_owned(),
-            TaskEvent::Progress(progress) => format!("progress {}", progress.title),
-            TaskEvent::Replace { artifact, text } | TaskEvent::Text { artifact, delta: text } => {
-                if artifact == TextArtifact::Answer {
-                    self.answer.push_str(text);
-                }
-                format!("text {text}")
-            }
-            TaskEvent::Working => "working".to_owned(),
-        };
-        if let Some((word, stop)) = &self.stop_at
-            && line.contains(word)
-        {
-            stop.cancel();
-        }
-        self.log.push(line);
-    }
-
-    fn conversation<'a>(&'a mut self, id: &'a str) -> BoxFuture<'a, Result<(), Error>> {
-        async move {
-            tokio::task::yield_now().await;
-            self.log.push(format!("keep {id}"));
-            if self.refuses { Err(Error::Internal("no store".to_owned())) } else { Ok(()) }
-        }
-        .boxed()
-    }
-}
-
-struct Stage {
-    dify: Scripted,
-    backend: DifyBackend,
-    tracker: TaskTracker,
-}
-
-fn settings() -> Settings {
-    let short = Duration::from_millis(300);
-    Settings {
-        first_event_timeout: Duration::from_millis(600),
-        turn_timeout: Duration::from_secs(5),
-        think: ThinkMode::Metadata,
-        limits: Limits {
-            backoff: [Duration::from_millis(5), Duration::from_millis(10)],
-            conversation_check: Duration::from_millis(100),
-            drain: short,
-            grace: short,
-            max_event_bytes: 1 << 20,
-            stop_after_call: short,
-            stop_before_begin: short,
-        },
-    }
-}
-
-async fn stage_with(script: Vec<(&'static str, Vec<Answer>)>, settings: Settings) -> Stage {
-    let dify = Scripted::start(script).await;
-    let client = Client::new(&ClientSettings {
-        url: dify.url.clone(),
-        key: SecretString::from("app-test"),
-        connect_timeout: Duration::from_secs(2),
-        idle_timeout: Duration::from_millis(1500),
-    });
-    let tracker = TaskTracker::new();
-    Stage { dify, backend: DifyBackend::new(client.unwrap(), settings, tracker.clone()), tracker }
-}
-
-async fn on_stage(script: Vec<(&'static str, Vec<Answer>)>) -> Stage {
-    stage_with(script, settings()).await
-}
-
-/// A Dify that gives this stream to every turn.
-async fn chat(answer: Answer) -> Stage {
-    on_stage(vec![(CHAT, vec![answer])]).await
-}
-
-fn message(text: &str) -> Message {
-    Message {
-        id: MessageId::from("m"),
-        role: Role::User,
-        parts: vec![Part::text(text)],
-        context_id: None,
-        task_id: None,
-        metadata: None,
-        extensions: Vec::new(),
-        reference_task_ids: Vec::new(),
-    }
-}
-
-fn turn(conversation: Option<&str>) -> TurnRequest {
-    TurnRequest {
-        task_id: TaskId::from("task"),
-        context_id: ContextId::from("context"),
-        message: Arc::new(message("hi")),
-        user: "alice".to_owned(),
-        conversation_id: conversation.map(Arc::from),
-        stop: CancellationToken::new(),
-    }
-}
-
-impl Stage {
-    async fn play(&self, turn: TurnRequest, mut notes: Notes) -> (Outcome, Notes) {
-        let outcome = tokio::time::timeout(Duration::from_secs(10), self.backend.run(turn, &mut notes)).await;
-        (outcome.expect("bounded"), notes)
-    }
-
-    async fn play_new(&self) -> (Outcome, Notes) {
-        self.play(turn(None), Notes::default()).await
-    }
-
-    /// A turn that is stopped when the word is said.
-    async fn play_stopped_at(&self, word: &'static str) -> (Outcome, Notes) {
-        let turn = turn(None);
-        let notes = Notes { stop_at: Some((word, turn.stop.clone())), ..Notes::default() };
-        self.play(turn, notes).await
-    }
-
-    async fn settle(&self) {
-        self.tracker.close();
-        tokio::time::timeout(Duration::from_secs(5), self.tracker.wait()).await.unwrap();
-    }
-}
 
 #[track_caller]
 fn failure(outcome: Outcome) -> Failure {
@@ -288,7 +145,7 @@ async fn the_rest_of_a_stream_is_read_so_that_its_connection_serves_again() {
     stage.play_new().await;
     stage.settle().await;
     stage.play_new().await;
-    assert_eq!(stage.dify.requests(CHAT).len(), 2);
+    assert_eq!((stage.dify.requests(CHAT).len(), stage.dify.connections()), (2, 1));
 }
 
 #[tokio::test]
@@ -393,20 +250,12 @@ async fn other_refusals_are_not_repeated() {
 
 #[tokio::test]
 async fn a_dify_that_is_down_is_a_failure_and_readiness_says_so() {
-    let stage = chat(stream([HELLO], &[Step::End])).await;
-    let Stage { dify, backend, tracker } = stage;
-    let url = dify.url.clone();
-    drop(dify);
-    let dify = Scripted::start(Vec::new()).await;
-    assert_ne!(dify.url, url);
-    let stage = Stage { dify, backend, tracker };
-    tokio::time::timeout(Duration::from_secs(5), async {
-        while stage.backend.readiness().await == Readiness::Ready {}
-    })
-    .await
-    .unwrap();
+    let mut stage = on_stage(Vec::new()).await;
+    // The port is free again once the server is gone.
+    stage.dify.shut_down().await;
     let failure = failure(stage.play_new().await.0);
     assert_eq!((failure.code.as_ref(), failure.retryable), ("upstream_unreachable", true));
+    assert!(matches!(stage.backend.readiness().await, Readiness::NotReady(_)));
     assert!(stage.backend.refresh().await.is_err());
     assert_eq!(stage.backend.profile().name, None);
 }

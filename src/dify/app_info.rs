@@ -121,6 +121,9 @@ impl AppInfo {
             None => probe_mode(client, &mut version).await?,
         };
         let mut problems: Vec<String> = mode.problem().into_iter().collect();
+        if mode == AppMode::Unknown {
+            problems.push("the address answers, but not as Dify's API does; check the Dify URL".to_owned());
+        }
         let parameters = match client.parameters().await {
             Err(Error::Refused(Refusal { status: 400, code: Some(code), .. })) => {
                 problems.push(format!("the Dify app is not ready to be used ({code}); publish it in Dify"));

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::header::{self, HeaderMap, HeaderValue};
-use reqwest::{RequestBuilder, Response, StatusCode, redirect};
+use reqwest::{RequestBuilder, Response, redirect};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
@@ -221,7 +221,7 @@ impl Client {
 /// The response, if its status is success; else what it says of its refusal.
 async fn accepted(mut response: Response) -> Result<Response, Error> {
     let status = response.status();
-    if status.is_success() && status != StatusCode::NO_CONTENT {
+    if status.is_success() {
         return Ok(response);
     }
     // The status alone is worth more than an error about its body.

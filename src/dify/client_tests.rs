@@ -5,7 +5,7 @@ use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
 use super::*;
 
-pub(crate) const KEY: &str = "app-0123456789abcdef";
+const KEY: &str = "app-0123456789abcdef";
 
 fn settings(url: &str) -> ClientSettings {
     ClientSettings {

@@ -79,6 +79,11 @@ pub enum DifyEvent<'a> {
     MessageEnd(MessageEnd<'a>),
     /// The app produced a file.
     MessageFile(MessageFile<'a>),
+    /// A piece of the answer under the name of `message_file`: chat apps do that once the message has a file.
+    MessageFileText {
+        /// The piece, may be empty.
+        answer: Cow<'a, str>,
+    },
     /// The text so far is void.
     MessageReplace {
         /// The whole text now.

@@ -68,7 +68,7 @@ fn the_end_of_a_message_keeps_usage_verbatim() {
 fn a_message_file_is_text_when_it_has_an_answer_and_a_file_when_it_has_an_address() {
     assert!(matches!(
         event(r#"{"event":"message_file","id":"m","answer":"more","from_variable_selector":null}"#),
-        DifyEvent::Message { answer } if answer == "more"
+        DifyEvent::MessageFileText { answer } if answer == "more"
     ));
     let DifyEvent::MessageFile(file) = event(
         r#"{"event":"message_file","id":"f","type":"image","belongs_to":"assistant","url":"https://h/f.png"}"#,

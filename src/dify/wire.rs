@@ -139,9 +139,8 @@ impl<'a> Wire<'a> {
                 retriever_resources: self.metadata.retriever_resources,
                 annotated: self.metadata.annotation_reply.is_some(),
             }),
-            // Once a message has a file, chat apps send its text under this name too.
             "message_file" => match self.answer {
-                Some(answer) => DifyEvent::Message { answer },
+                Some(answer) => DifyEvent::MessageFileText { answer },
                 None => DifyEvent::MessageFile(MessageFile {
                     id: self.id.unwrap_or_default(),
                     kind: self.kind.unwrap_or_default(),

@@ -130,6 +130,8 @@ impl Fold {
         match &frame.event {
             DifyEvent::Message { answer } if self.rounds.is_empty() => self.say(answer, emit),
             DifyEvent::Message { answer } => self.conclude(answer, emit),
+            DifyEvent::MessageFileText { answer } if self.is_said(answer) => {}
+            DifyEvent::MessageFileText { answer } => self.say(answer, emit),
             DifyEvent::AgentMessage { answer } => self.say_as_agent(answer, emit),
             DifyEvent::TextChunk { text } => self.say(text, emit),
             DifyEvent::ReasoningChunk { reasoning } => self.think.push_thought(reasoning, &mut text(emit)),
@@ -202,15 +204,20 @@ impl Fold {
             }
             emit(TaskEvent::Text { artifact, delta });
         });
-        let (split, _) = self.split(whole);
-        if self.rounds.amount_to(&split.answer) {
+        if self.is_said(whole) {
             return;
         }
+        let (split, _) = self.split(whole);
         emit(TaskEvent::Replace { artifact: TextArtifact::Answer, text: &split.answer });
         if !self.think.has_thought() {
             self.think.push_thought(&split.reasoning, &mut text(emit));
         }
         self.rounds.replace(split.answer);
+    }
+
+    /// Whether this is all that an agent has said, once more.
+    fn is_said(&self, whole: &str) -> bool {
+        !self.rounds.is_empty() && self.rounds.amount_to(&self.split(whole).0.answer)
     }
 
     fn replace(&mut self, whole: &str, reason: &str, emit: Emit<'_>) {

@@ -197,6 +197,17 @@ fn the_closing_message_of_a_new_agent_is_not_doubled() {
 }
 
 #[test]
+fn text_under_the_name_of_a_file_is_a_delta() {
+    let file =
+        r#"{"event":"message_file","id":"f","type":"image","belongs_to":"assistant","url":"https://h/f"}"#;
+    let text = r#"{"event":"message_file","id":"m","answer":" more"}"#;
+    play(&[&message("some"), file, text, END]).assert_completed("some more");
+    play(&[&agent("some"), file, text, END]).assert_completed("some more");
+    let again = r#"{"event":"message_file","id":"m","answer":"some"}"#;
+    play(&[&agent("so"), &agent("me"), file, again, END]).assert_completed("some");
+}
+
+#[test]
 fn the_rounds_of_an_agent_are_set_apart_once_the_next_one_speaks() {
     let rounds = [
         thought(1),

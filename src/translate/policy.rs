@@ -47,6 +47,7 @@ impl Policy {
             | DifyEvent::Message { .. }
             | DifyEvent::MessageEnd(_)
             | DifyEvent::MessageFile(_)
+            | DifyEvent::MessageFileText { .. }
             | DifyEvent::MessageReplace { .. }
             | DifyEvent::ParallelBranchFinished
             | DifyEvent::ParallelBranchStarted

@@ -1,5 +1,7 @@
 //! Behaviour over real sockets: A2A clients on one side, a scripted Dify on the other, the gateway between.
 
+#![expect(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
+
 mod cancel;
 mod conversations;
 mod dialects;

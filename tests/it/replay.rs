@@ -126,7 +126,7 @@ fn hear(dialect: &str, events: &[Event]) -> Heard {
     heard
 }
 
-fn part_text<'a>(artifact: &'a Value) -> &'a str {
+fn part_text(artifact: &Value) -> &str {
     artifact["parts"][0]["text"].as_str().unwrap_or_else(|| panic!("no text in {artifact}"))
 }
 

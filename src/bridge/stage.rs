@@ -1,0 +1,156 @@
+//! A backend in front of a scripted Dify, and a sink that remembers what it hears, for tests.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use secrecy::SecretString;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::backend::{DifyBackend, Limits, Settings};
+use super::scripted::{Answer, Scripted};
+use crate::core::backend::{Backend, Sink, TurnRequest};
+use crate::core::error::Error;
+use crate::core::event::{FactsUpdate, Outcome, TaskEvent, TextArtifact};
+use crate::core::ids::{ContextId, MessageId, TaskId};
+use crate::core::message::{Message, Part, Role};
+use crate::dify::client::{Client, ClientSettings};
+use crate::translate::think::ThinkMode;
+
+/// Where turns are asked for.
+pub(super) const CHAT: &str = "POST /v1/chat-messages";
+
+/// A sink that remembers, and sets off a stop at a word.
+#[derive(Default)]
+pub(super) struct Notes {
+    pub(super) log: Vec<String>,
+    pub(super) answer: String,
+    pub(super) stop_at: Option<(&'static str, CancellationToken)>,
+    pub(super) refuses: bool,
+}
+
+impl Sink for Notes {
+    fn emit(&mut self, event: TaskEvent<'_>) {
+        let line = match event {
+            TaskEvent::Facts(FactsUpdate::ConversationRestarted) => "restarted".to_owned(),
+            TaskEvent::Facts(_) => "fact".to_owned(),
+            TaskEvent::Progress(progress) => format!("progress {}", progress.title),
+            TaskEvent::Replace { artifact, text } | TaskEvent::Text { artifact, delta: text } => {
+                if artifact == TextArtifact::Answer {
+                    self.answer.push_str(text);
+                }
+                format!("text {text}")
+            }
+            TaskEvent::Working => "working".to_owned(),
+        };
+        if let Some((word, stop)) = &self.stop_at
+            && line.contains(word)
+        {
+            stop.cancel();
+        }
+        self.log.push(line);
+    }
+
+    fn conversation<'a>(&'a mut self, id: &'a str) -> BoxFuture<'a, Result<(), Error>> {
+        async move {
+            tokio::task::yield_now().await;
+            self.log.push(format!("keep {id}"));
+            if self.refuses { Err(Error::Internal("no store".to_owned())) } else { Ok(()) }
+        }
+        .boxed()
+    }
+}
+
+pub(super) struct Stage {
+    pub(super) dify: Scripted,
+    pub(super) backend: DifyBackend,
+    pub(super) tracker: TaskTracker,
+}
+
+pub(super) fn settings() -> Settings {
+    let short = Duration::from_millis(300);
+    Settings {
+        first_event_timeout: Duration::from_millis(600),
+        turn_timeout: Duration::from_secs(5),
+        think: ThinkMode::Metadata,
+        limits: Limits {
+            backoff: [Duration::from_millis(5), Duration::from_millis(10)],
+            conversation_check: Duration::from_millis(100),
+            drain: short,
+            grace: short,
+            max_event_bytes: 1 << 20,
+            stop_after_call: short,
+            stop_before_begin: short,
+        },
+    }
+}
+
+pub(super) async fn stage_with(script: Vec<(&'static str, Vec<Answer>)>, settings: Settings) -> Stage {
+    let dify = Scripted::start(script).await;
+    let client = Client::new(&ClientSettings {
+        url: dify.url.clone(),
+        key: SecretString::from("app-test"),
+        connect_timeout: Duration::from_secs(2),
+        idle_timeout: Duration::from_millis(1500),
+    });
+    let tracker = TaskTracker::new();
+    Stage { dify, backend: DifyBackend::new(client.unwrap(), settings, tracker.clone()), tracker }
+}
+
+pub(super) async fn on_stage(script: Vec<(&'static str, Vec<Answer>)>) -> Stage {
+    stage_with(script, settings()).await
+}
+
+/// A Dify that gives this stream to every turn.
+pub(super) async fn chat(answer: Answer) -> Stage {
+    on_stage(vec![(CHAT, vec![answer])]).await
+}
+
+pub(super) fn message(text: &str) -> Message {
+    Message {
+        id: MessageId::from("m"),
+        role: Role::User,
+        parts: vec![Part::text(text)],
+        context_id: None,
+        task_id: None,
+        metadata: None,
+        extensions: Vec::new(),
+        reference_task_ids: Vec::new(),
+    }
+}
+
+pub(super) fn turn(conversation: Option<&str>) -> TurnRequest {
+    TurnRequest {
+        task_id: TaskId::from("task"),
+        context_id: ContextId::from("context"),
+        message: Arc::new(message("hi")),
+        user: "alice".to_owned(),
+        conversation_id: conversation.map(Arc::from),
+        stop: CancellationToken::new(),
+    }
+}
+
+impl Stage {
+    pub(super) async fn play(&self, turn: TurnRequest, mut notes: Notes) -> (Outcome, Notes) {
+        let outcome = tokio::time::timeout(Duration::from_secs(10), self.backend.run(turn, &mut notes)).await;
+        (outcome.expect("bounded"), notes)
+    }
+
+    pub(super) async fn play_new(&self) -> (Outcome, Notes) {
+        self.play(turn(None), Notes::default()).await
+    }
+
+    /// A turn that is stopped when the word is said.
+    pub(super) async fn play_stopped_at(&self, word: &'static str) -> (Outcome, Notes) {
+        let turn = turn(None);
+        let notes = Notes { stop_at: Some((word, turn.stop.clone())), ..Notes::default() };
+        self.play(turn, notes).await
+    }
+
+    pub(super) async fn settle(&self) {
+        self.tracker.close();
+        tokio::time::timeout(Duration::from_secs(5), self.tracker.wait()).await.unwrap();
+    }
+}

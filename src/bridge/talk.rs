@@ -1,0 +1,63 @@
+//! What is said in a turn, on its way from Dify's frames to the core's sink.
+
+use crate::core::backend::{Sink, TurnRequest};
+use crate::core::event::{FactsUpdate, Failure, TaskEvent};
+use crate::dify::event::{DifyEvent, Frame};
+use crate::translate::from_dify::{Fold, Input, Verdict};
+
+/// What is said in the turn: frames in, events to the sink.
+pub(super) struct Talk<'a> {
+    pub(super) turn: &'a TurnRequest,
+    pub(super) sink: &'a mut dyn Sink,
+    /// The conversation that Dify was asked to go on with.
+    pub(super) conversation: Option<&'a str>,
+    pub(super) restarted: bool,
+    pub(super) fold: Fold,
+    /// Dify's handle for stopping.
+    pub(super) task_id: Option<String>,
+    /// Whether the conversation's id has been kept.
+    pub(super) is_kept: bool,
+    /// Whether a frame has come that is more than a sign of life.
+    pub(super) has_begun: bool,
+}
+
+impl Talk<'_> {
+    /// Takes a frame: first its handles are kept, then its event is passed on.
+    ///
+    /// # Errors
+    /// Why the turn cannot go on, when the conversation's id cannot be kept.
+    pub(super) async fn frame(&mut self, frame: &Frame<'_>) -> Result<Verdict, Failure> {
+        match &frame.event {
+            DifyEvent::Ping => return Ok(Verdict::GoOn),
+            DifyEvent::Unknown { name } => {
+                tracing::debug!(task.id = %self.turn.task_id, event.name = %name, "dify sent an unknown event");
+            }
+            _ => {}
+        }
+        self.has_begun = true;
+        if self.task_id.is_none() {
+            self.task_id = frame.task_id.as_deref().map(str::to_owned);
+        }
+        if let (Some(id), false) = (&frame.conversation_id, self.is_kept) {
+            self.keep(id).await?;
+        }
+        Ok(self.step(Input::Frame(frame)))
+    }
+
+    async fn keep(&mut self, id: &str) -> Result<(), Failure> {
+        if let Err(error) = self.sink.conversation(id).await {
+            tracing::error!(task.id = %self.turn.task_id, %error, "the conversation's id cannot be kept");
+            return Err(Failure::internal());
+        }
+        self.is_kept = true;
+        if self.restarted || self.conversation.is_some_and(|sent| sent != id) {
+            self.sink.emit(TaskEvent::Facts(FactsUpdate::ConversationRestarted));
+        }
+        Ok(())
+    }
+
+    /// Takes any other input.
+    pub(super) fn step(&mut self, input: Input<'_>) -> Verdict {
+        self.fold.step(input, &mut |event| self.sink.emit(event))
+    }
+}

@@ -1,0 +1,165 @@
+//! Carries requests to an agent and its answers back: the card, a turn as a stream of events, a cancel.
+
+use std::time::Duration;
+
+use futures_util::stream::{self, BoxStream, StreamExt};
+use http::header;
+use serde_json::{Value, json};
+use url::Url;
+use uuid::Uuid;
+
+use super::ChatError;
+use super::card::Agent;
+use super::sse::{self, SseError};
+use super::wire::{Outgoing, Tagged};
+
+/// Longest wait for a connection.
+const CONNECT: Duration = Duration::from_secs(10);
+/// Longest silence of an agent, in the middle of an answer too.
+const SILENCE: Duration = Duration::from_secs(300);
+/// Largest answer that does not come as a stream, bytes.
+const MAX_BODY_BYTES: usize = 32 << 20;
+/// How much of an error page is repeated, characters.
+const EXCERPT_CHARS: usize = 200;
+
+/// What an agent says during one turn, in order.
+pub(super) type Events = BoxStream<'static, Result<Tagged, ChatError>>;
+
+/// A connection to one agent.
+#[derive(Clone, Debug)]
+pub(super) struct Client {
+    http: reqwest::Client,
+    agent: Agent,
+}
+
+impl Client {
+    /// Finds the agent at `address` by its card. An address that ends in `.json` is the card itself.
+    pub(super) async fn discover(address: &str) -> Result<Self, ChatError> {
+        let base = Url::parse(address).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+        let mut base = base.ok_or_else(|| ChatError::Url(address.to_owned()))?;
+        if !base.path().ends_with(".json") {
+            let path = format!("{}/.well-known/agent-card.json", base.path().trim_end_matches('/'));
+            base.set_path(&path);
+        }
+        let http = reqwest::Client::builder().connect_timeout(CONNECT).read_timeout(SILENCE).build();
+        let http = http.map_err(|error| transport(&base, &error))?;
+        let request = http.get(base.clone()).header("A2A-Version", "1.0");
+        let request = request.header(header::ACCEPT, "application/json");
+        let response = request.send().await.map_err(|error| transport(&base, &error))?;
+        let card = read_json(response, &base).await?;
+        let agent = Agent::from_card(&card, &base).map_err(|offered| ChatError::NoInterface { offered })?;
+        Ok(Self { http, agent })
+    }
+
+    /// Whom this client talks to.
+    pub(super) fn agent(&self) -> &Agent {
+        &self.agent
+    }
+
+    /// Says something and gives what comes back; in one piece if the agent does not stream.
+    pub(super) async fn say(&self, message: &Outgoing) -> Result<Events, ChatError> {
+        let dialect = self.agent.dialect;
+        let method = if self.agent.streaming { dialect.stream() } else { dialect.send() };
+        self.call(method, self.agent.send_params(message)).await
+    }
+
+    /// Follows a task again whose stream broke; a task that cannot be followed, since it has ended, is read.
+    pub(super) async fn follow(&self, task_id: &str) -> Result<Events, ChatError> {
+        let dialect = self.agent.dialect;
+        match self.call(dialect.subscribe(), self.agent.task_params(task_id)).await {
+            Err(ChatError::Refused { .. }) => {}
+            outcome => return outcome,
+        }
+        let response = self.post(dialect.get(), self.agent.task_params(task_id)).await?;
+        let body = read_json(response, &self.agent.endpoint).await?;
+        let task = dialect.decode_task(result_of(&body)?).map_err(ChatError::Protocol)?;
+        Ok(stream::iter([Ok(task)]).boxed())
+    }
+
+    /// Asks the agent to end a task.
+    pub(super) async fn cancel(&self, task_id: &str) -> Result<(), ChatError> {
+        let response = self.post(self.agent.dialect.cancel(), self.agent.task_params(task_id)).await?;
+        let body = read_json(response, &self.agent.endpoint).await?;
+        result_of(&body).map(drop)
+    }
+
+    async fn call(&self, method: &str, params: Value) -> Result<Events, ChatError> {
+        let response = self.post(method, params).await?;
+        let dialect = self.agent.dialect;
+        let endpoint = self.agent.endpoint.clone();
+        let kind = response.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+        let is_stream = kind.is_some_and(|kind| kind.starts_with("text/event-stream"));
+        if !response.status().is_success() || !is_stream {
+            let body = read_json(response, &endpoint).await?;
+            let event = dialect.decode(result_of(&body)?).map_err(ChatError::Protocol)?;
+            return Ok(stream::iter([Ok(event)]).boxed());
+        }
+        let events = sse::events(response.bytes_stream()).map(move |data| {
+            let data = data.map_err(|error| match error {
+                SseError::Transport(cause) => transport(&endpoint, &cause),
+                SseError::TooLarge => ChatError::Protocol(SseError::<reqwest::Error>::TooLarge.to_string()),
+            })?;
+            let body: Value = serde_json::from_str(&data).map_err(|error| not_json(&error))?;
+            dialect.decode(result_of(&body)?).map_err(ChatError::Protocol)
+        });
+        Ok(events.boxed())
+    }
+
+    async fn post(&self, method: &str, params: Value) -> Result<reqwest::Response, ChatError> {
+        let id = Uuid::new_v4().to_string();
+        let body = json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params});
+        let request = self
+            .http
+            .post(self.agent.endpoint.clone())
+            .header(header::CONTENT_TYPE, "application/json")
+            .header(header::ACCEPT, "text/event-stream, application/json")
+            .header("A2A-Version", self.agent.dialect.version())
+            .body(body.to_string());
+        request.send().await.map_err(|error| transport(&self.agent.endpoint, &error))
+    }
+}
+
+/// The result in a JSON-RPC answer.
+fn result_of(body: &Value) -> Result<&Value, ChatError> {
+    if let Some(error) = body.get("error").filter(|error| !error.is_null()) {
+        let message = error.get("message").and_then(Value::as_str).unwrap_or("without a reason");
+        let code = error.get("code").and_then(Value::as_i64).unwrap_or_default();
+        return Err(ChatError::Refused { code, message: message.to_owned() });
+    }
+    body.get("result").ok_or_else(|| ChatError::Protocol("it has neither a result nor an error".to_owned()))
+}
+
+/// Reads a JSON body. A body that holds a JSON-RPC error counts as one whatever the HTTP status.
+async fn read_json(mut response: reqwest::Response, url: &Url) -> Result<Value, ChatError> {
+    let status = response.status();
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| transport(url, &error))? {
+        if body.len().saturating_add(chunk.len()) > MAX_BODY_BYTES {
+            return Err(ChatError::Protocol(format!("it is larger than {MAX_BODY_BYTES} bytes")));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    let parsed: Result<Value, _> = serde_json::from_slice(&body);
+    match parsed {
+        Ok(value) if status.is_success() || value.pointer("/error/code").is_some() => Ok(value),
+        Err(error) if status.is_success() => Err(not_json(&error)),
+        Ok(_) | Err(_) => {
+            let text = String::from_utf8_lossy(&body);
+            let excerpt = text.split_whitespace().collect::<Vec<_>>().join(" ");
+            let excerpt = excerpt.chars().take(EXCERPT_CHARS).collect();
+            Err(ChatError::Http { status: status.as_u16(), excerpt })
+        }
+    }
+}
+
+fn not_json(error: &serde_json::Error) -> ChatError {
+    ChatError::Protocol(format!("it is not JSON: {error}"))
+}
+
+fn transport(url: &Url, error: &reqwest::Error) -> ChatError {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    ChatError::Transport { url: url.to_string(), cause: cause.to_string() }
+}

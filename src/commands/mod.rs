@@ -1,0 +1,5 @@
+//! What each command of the program does once its settings are read.
+
+pub mod ask;
+pub mod check;
+pub mod serve;

@@ -1,0 +1,75 @@
+//! `serve` and `demo`: the gateway, before Dify or before the app that is built in.
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+
+use secrecy::SecretString;
+use tokio::signal::unix::{SignalKind, signal};
+use url::Url;
+
+use crate::config::Settings;
+use crate::demo;
+use crate::serve::{ServeError, Server};
+
+/// Why a command that serves ended badly.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// The gateway cannot be started.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+    /// A socket or the terminal failed.
+    #[error("{what}: {cause}")]
+    Io {
+        /// What was being done.
+        what: &'static str,
+        /// What went wrong.
+        cause: io::Error,
+    },
+}
+
+fn io_error(what: &'static str) -> impl Fn(io::Error) -> CommandError {
+    move |cause| CommandError::Io { what, cause }
+}
+
+/// Runs the gateway until it is told to stop, and says on `out` where it listens.
+///
+/// # Errors
+/// When it cannot listen.
+pub async fn serve(settings: Settings, out: &mut (dyn Write + Send)) -> Result<(), CommandError> {
+    gateway(settings, |addr| writeln!(out, "listening on http://{addr}").and_then(|()| out.flush())).await
+}
+
+/// Runs the gateway in front of the built-in demo app, and says on `out` how to talk to it.
+///
+/// # Errors
+/// When either of the two cannot listen.
+pub async fn demo(mut settings: Settings, out: &mut (dyn Write + Send)) -> Result<(), CommandError> {
+    let fail = io_error("cannot start the demo app");
+    let app = demo::Server::start(demo::Pace::default()).await.map_err(&fail)?;
+    let url = Url::parse(&format!("{}/", app.base_url()));
+    settings.dify.url = url.map_err(|error| fail(io::Error::other(error)))?;
+    settings.dify.key = SecretString::from(demo::KEY);
+    let say = |addr| out.write_all(demo::banner(addr).as_bytes()).and_then(|()| out.flush());
+    let outcome = gateway(settings, say).await;
+    app.stop().await;
+    outcome
+}
+
+async fn gateway(
+    settings: Settings,
+    listening: impl FnOnce(SocketAddr) -> io::Result<()>,
+) -> Result<(), CommandError> {
+    let cannot_listen = io_error("cannot listen for signals");
+    let mut terminate = signal(SignalKind::terminate()).map_err(&cannot_listen)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(&cannot_listen)?;
+    let server = Server::bind(&settings).await?;
+    tracing::info!(addr = %server.addr(), "listening");
+    listening(server.addr()).map_err(io_error("cannot say where the gateway listens"))?;
+    let told_to_stop = async {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+    server.run(told_to_stop).await.map_err(io_error("the listener broke"))
+}
