@@ -7,6 +7,7 @@ use std::time::Duration;
 use axum_server::Handle;
 use axum_server::accept::NoDelayAcceptor;
 use hyper_util::rt::TokioTimer;
+use tokio_util::sync::CancellationToken;
 
 use crate::app::{App, AppError};
 use crate::config::Settings;
@@ -85,21 +86,21 @@ impl Server {
         }
         tracing::info!(grace_ms = self.grace.as_millis(), "shutting down");
         handle.graceful_shutdown(None);
-        let ending = async {
-            self.app.end(self.grace).await;
-            tokio::time::sleep(LAST_BYTES).await;
-        };
-        tokio::select! {
-            ended = &mut serving => {
-                // All clients are gone; turns may still be on their way.
+        let clients_gone = CancellationToken::new();
+        let (served, ()) = tokio::join!(
+            async {
+                let served = serving.await;
+                clients_gone.cancel();
+                served
+            },
+            async {
                 self.app.end(self.grace).await;
-                ended
-            }
-            () = ending => {
+                // All turns have ended; clients get a moment to read that, unless they are gone already.
+                let _ = tokio::time::timeout(LAST_BYTES, clients_gone.cancelled()).await;
                 handle.shutdown();
-                serving.await
             }
-        }
+        );
+        served
     }
 }
 

@@ -196,14 +196,17 @@ impl<R: AsyncBufRead + Unpin> Chat<'_, R> {
         };
         let mut task = message.task_id.clone();
         let mut turn = Turn::default();
-        let mut events = self.client.say(&message).await?;
+        let Some(answer) = unless_interrupted(self.client.say(&message)).await else {
+            return Ok(self.screen.alert(LEFT)?);
+        };
+        let mut events = answer?;
         (self.waiting_task, self.files) = (None, Vec::new());
         let mut follows = 0;
         loop {
             match self.listen(events, &mut turn, &mut task).await? {
                 Reading::Over => break,
                 Reading::Left => {
-                    self.screen.alert("no longer listening")?;
+                    self.screen.alert(LEFT)?;
                     break;
                 }
                 Reading::Broken => {}
@@ -213,8 +216,15 @@ impl<R: AsyncBufRead + Unpin> Chat<'_, R> {
                 break;
             };
             follows += 1;
-            tokio::time::sleep(FOLLOW_PAUSE).await;
-            events = self.client.follow(id).await?;
+            let following = async {
+                tokio::time::sleep(FOLLOW_PAUSE).await;
+                self.client.follow(id).await
+            };
+            let Some(answer) = unless_interrupted(following).await else {
+                self.screen.alert(LEFT)?;
+                break;
+            };
+            events = answer?;
         }
         if turn.state() == Some(State::InputRequired) {
             self.waiting_task = task;
@@ -273,12 +283,23 @@ impl<R: AsyncBufRead + Unpin> Chat<'_, R> {
     /// Asks the agent to stop. Gives whether there is nothing more to be asked, so that the next Ctrl-C leaves.
     async fn cancel_now(&mut self, task: Option<&str>) -> Result<bool, ChatError> {
         if let Some(task) = task {
-            let outcome = self.client.cancel(task).await;
-            self.report(outcome)?;
+            let outcome = unless_interrupted(self.client.cancel(task)).await;
+            self.report(outcome.unwrap_or(Ok(())))?;
         } else {
             self.screen.note("the agent has not begun a task yet; once more to leave")?;
         }
         Ok(true)
+    }
+}
+
+/// What is said when the user leaves before an answer has ended.
+const LEFT: &str = "no longer listening";
+
+/// Waits for the agent, but not longer than the user does: `None` on Ctrl-C.
+async fn unless_interrupted<T>(waiting: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        done = waiting => Some(done),
+        _ = tokio::signal::ctrl_c() => None,
     }
 }
 

@@ -43,7 +43,8 @@ pub struct Loaded {
 }
 
 impl Settings {
-    /// Reads every source once. The process's environment is neither read nor written; `env` stands for it.
+    /// Reads every source once. `env` stands for the process's environment, which is not written, and read only
+    /// where a value in `.env` refers to it as `$NAME`.
     ///
     /// # Errors
     /// Every problem there is, not just the first one.

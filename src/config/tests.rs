@@ -123,6 +123,29 @@ fn the_example_environment_has_every_setting_and_loads() {
 }
 
 #[test]
+fn the_readme_has_every_setting_with_its_default() {
+    let readme = include_str!("../../README.md");
+    let row = |name: &str| {
+        let named = |line: &&str| line.starts_with("| `") && line.split(" | ").next().unwrap().contains(name);
+        readme.lines().find(named).unwrap_or_else(|| panic!("{name} is missing"))
+    };
+    let mut section = "";
+    for line in DEFAULTS.lines() {
+        if let Some(name) = line.strip_prefix('[') {
+            section = name.trim_end_matches(']');
+        } else if let Some((name, default)) = line.split_once(" = ").filter(|_| !line.starts_with('#')) {
+            let key = format!("{section}.{name}");
+            let setting = SETTINGS.iter().find(|setting| setting.key == key).unwrap();
+            let shown = format!("`{}`", default.trim_matches('"'));
+            assert!(row(&format!("`{}`", setting.env)).contains(&shown), "{}: {shown}", setting.env);
+        }
+    }
+    for setting in SETTINGS {
+        row(&format!("`{}`", setting.env));
+    }
+}
+
+#[test]
 fn every_layer_wins_over_the_one_before_it() {
     let place = Place::with_key();
     assert_eq!(place.settings().server.port, 8080);

@@ -3,13 +3,10 @@
 //! Takes commands from any dialect and gives tasks and readers of their logs. A turn runs on its own, apart from
 //! the request that began it; what clients see of it they read from its log.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use dashmap::DashMap;
 use jiff::Timestamp;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
@@ -21,6 +18,7 @@ use super::context::Contexts;
 use super::error::Error;
 use super::event::Status;
 use super::ids::{Caller, ContextId, IdSource, MessageId, TaskId};
+use super::live::{Live, LiveTasks};
 use super::log::{Seq, TaskLog};
 use super::message::Message;
 use super::reader::{Closing, Reader, Until};
@@ -29,12 +27,6 @@ use super::state::TaskState;
 use super::store::{ContextKey, Page, Store, StoreError};
 use super::task::Task;
 use super::turn::{Stop, Turn};
-
-/// How long the log of an ended task stays, so that a client whose connection broke at the end gets the rest.
-pub const LINGER: Duration = Duration::from_secs(60);
-
-/// Most logs of ended tasks that stay; the oldest go first.
-pub const MAX_LINGERING: usize = 4096;
 
 /// How often what is too old is looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(10);
@@ -83,12 +75,6 @@ pub struct Parts {
     pub store: Arc<dyn Store>,
 }
 
-/// A task whose log is in memory.
-struct Live {
-    log: Arc<TaskLog>,
-    stop: Arc<Stop>,
-}
-
 /// What turns share with the engine.
 pub(super) struct Shared {
     pub(super) backend: Arc<dyn Backend>,
@@ -97,8 +83,7 @@ pub(super) struct Shared {
     ids: Arc<dyn IdSource>,
     limits: Limits,
     contexts: Arc<Contexts>,
-    live: DashMap<TaskId, Live>,
-    lingering: Mutex<VecDeque<(Instant, TaskId)>>,
+    pub(super) live: LiveTasks,
     repeats: Repeats,
     turns: TaskTracker,
     draining: CancellationToken,
@@ -127,8 +112,7 @@ impl Engine {
             store: parts.store,
             ids: parts.ids,
             contexts: Contexts::new(limits.max_concurrent_turns),
-            live: DashMap::new(),
-            lingering: Mutex::default(),
+            live: LiveTasks::default(),
             repeats: Repeats::new(limits.idempotency_window),
             limits,
             turns: TaskTracker::new(),
@@ -178,8 +162,8 @@ impl Engine {
     /// # Errors
     /// [`Error::TaskNotFound`] for a task that does not exist or is another caller's.
     pub async fn get(&self, caller: &Caller, command: &Get) -> Result<Task, Error> {
-        if let Some(log) = self.0.log_of(caller, &command.id) {
-            return Ok(log.snapshot());
+        if let Some(live) = self.0.live.of(caller, &command.id) {
+            return Ok(live.log.snapshot());
         }
         let task = self.0.record_of(caller, &command.id).await?;
         Ok(Arc::unwrap_or_clone(task))
@@ -192,8 +176,8 @@ impl Engine {
     pub async fn list(&self, caller: &Caller, command: &List) -> Result<Page, Error> {
         let mut page = self.0.store.list(caller, command).await?;
         for task in &mut page.tasks {
-            let live = self.0.live.get(&task.id).map(|live| Arc::clone(&live.log));
-            if let Some(log) = live.filter(|_| !task.status.state.is_terminal()) {
+            let live = self.0.live.get(&task.id);
+            if let Some(Live { log, .. }) = live.filter(|_| !task.status.state.is_terminal()) {
                 let mut now = if command.include_artifacts { log.snapshot() } else { log.head() };
                 // The list is in the order of the records' times, so it shows these.
                 now.status = Arc::clone(&task.status);
@@ -208,10 +192,7 @@ impl Engine {
     /// # Errors
     /// [`Error::TaskNotFound`], or [`Error::TaskNotCancelable`] when it ended otherwise.
     pub async fn cancel(&self, caller: &Caller, command: &Cancel) -> Result<Task, Error> {
-        let live = self.0.live.get(&command.id);
-        let found = live.as_deref().map(|live| (Arc::clone(&live.log), Arc::clone(&live.stop)));
-        drop(live);
-        let Some((log, stop)) = found.filter(|(log, _)| log.head().caller == *caller) else {
+        let Some(Live { log, stop }) = self.0.live.of(caller, &command.id) else {
             let task = self.0.record_of(caller, &command.id).await?;
             return Err(not_cancelable(&task.id, task.status.state));
         };
@@ -242,7 +223,7 @@ impl Engine {
         after: Option<Seq>,
         closing: Closing,
     ) -> Result<(Task, Reader), Error> {
-        let Some(log) = self.0.log_of(caller, id) else {
+        let Some(Live { log, .. }) = self.0.live.of(caller, id) else {
             let task = self.0.record_of(caller, id).await?;
             return Err(ended(&task.id));
         };
@@ -328,8 +309,8 @@ impl Engine {
 
     async fn repeated(&self, caller: &Caller, first: &TaskId) -> Result<Sent, Error> {
         tracing::debug!(task.id = %first, "a send was repeated");
-        match self.0.log_of(caller, first) {
-            Some(log) => Ok(Sent::Log(log)),
+        match self.0.live.of(caller, first) {
+            Some(live) => Ok(Sent::Log(live.log)),
             None => Ok(Sent::Past(self.0.record_of(caller, first).await?)),
         }
     }
@@ -381,12 +362,6 @@ impl Shared {
         format!("a2a:{}", Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes()))
     }
 
-    /// Keeps the log of an ended task for a while.
-    pub(super) fn linger(&self, log: &TaskLog) {
-        self.lingering().push_back((Instant::now(), log.head().id));
-        self.forget_ended();
-    }
-
     fn new_task(&self, caller: &Caller, as_sent: &Arc<Message>) -> (Arc<TaskLog>, Arc<Stop>) {
         let id = TaskId::from(self.ids.draw().to_string());
         let context_id = match &as_sent.context_id {
@@ -410,41 +385,17 @@ impl Shared {
         (log, Arc::new(Stop::under(&self.abort)))
     }
 
-    fn log_of(&self, caller: &Caller, id: &TaskId) -> Option<Arc<TaskLog>> {
-        let log = self.live.get(id).map(|live| Arc::clone(&live.log))?;
-        (log.head().caller == *caller).then_some(log)
-    }
-
     async fn record_of(&self, caller: &Caller, id: &TaskId) -> Result<Arc<Task>, Error> {
         let record = self.store.task(id).await?;
         record.filter(|task| task.caller == *caller).ok_or_else(|| Error::TaskNotFound(id.clone()))
     }
 
     async fn sweep(&self) {
-        self.forget_ended();
+        self.live.sweep();
         self.repeats.sweep();
         if let Err(error) = self.store.sweep(self.clock.now()).await {
             tracing::warn!(%error, "the store could not be swept");
         }
-    }
-
-    fn forget_ended(&self) {
-        loop {
-            let gone = {
-                let mut lingering = self.lingering();
-                let surplus = lingering.len() > MAX_LINGERING;
-                match lingering.front() {
-                    Some((since, _)) if surplus || since.elapsed() >= LINGER => lingering.pop_front(),
-                    Some(_) | None => None,
-                }
-            };
-            let Some((_, id)) = gone else { return };
-            self.live.remove(&id);
-        }
-    }
-
-    fn lingering(&self) -> std::sync::MutexGuard<'_, VecDeque<(Instant, TaskId)>> {
-        self.lingering.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

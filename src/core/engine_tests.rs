@@ -13,7 +13,10 @@ use crate::core::backend::{Sink, TurnRequest};
 use crate::core::clock::SystemClock;
 use crate::core::command::PageStart;
 use crate::core::event::{Failure, Outcome, TaskEvent, TextArtifact};
+use std::sync::Mutex;
+
 use crate::core::ids::RandomIds;
+use crate::core::live::LINGER;
 use crate::core::message::{Part, Role};
 use crate::store::memory::MemoryStore;
 
@@ -380,7 +383,7 @@ async fn an_ended_log_leaves_memory_and_its_record_stays() {
     let log = begin(&engine, command.clone()).await;
     end_of(&log).await;
     tokio::time::sleep(LINGER + SWEEP_EVERY).await;
-    assert!(engine.0.live.is_empty());
+    assert_eq!(engine.0.live.len(), 0);
     let get = Get { id: id_of(&log), history_length: None };
     assert_eq!(engine.get(&Caller::anonymous(), &get).await.expect("kept").answer(), Some("You said: hello"));
     let repeated = engine.send(&Caller::anonymous(), command).await.expect("known");

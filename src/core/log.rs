@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
 use super::event::{Facts, FactsUpdate, Status, TextArtifact};
+use super::ids::Caller;
 use super::message::Message;
 use super::state::IllegalMove;
 use super::task::{Artifact, Task};
@@ -175,6 +176,11 @@ impl TaskLog {
     /// The task without its artifacts: cheap, however long the answer.
     pub fn head(&self) -> Task {
         self.lock().head.clone()
+    }
+
+    /// Whether it is this caller's task.
+    pub fn belongs_to(&self, caller: &Caller) -> bool {
+        self.lock().head.caller == *caller
     }
 
     /// The present status.

@@ -9,6 +9,7 @@ pub mod engine;
 pub mod error;
 pub mod event;
 pub mod ids;
+pub mod live;
 pub mod log;
 pub mod message;
 pub mod reader;

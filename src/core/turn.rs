@@ -25,6 +25,7 @@ use super::log::{TaskLog, TooLong};
 use super::message::Message;
 use super::state::TaskState;
 use super::store::{ContextKey, ContextRecord};
+use super::task::Task;
 
 /// How a running turn is told to stop, and why.
 #[derive(Debug)]
@@ -84,7 +85,7 @@ impl Turn {
     /// Lets the next turn in. Explicit, since the order matters: settled first.
     fn leave(&self, place: Option<Place>) {
         drop(place);
-        self.shared.linger(&self.log);
+        self.shared.live.linger(self.log.head().id);
     }
 
     async fn work(&self) -> Outcome {
@@ -133,6 +134,7 @@ impl Turn {
         if let Err(error) = self.shared.store.put_task(Arc::new(record)).await {
             tracing::error!(task.id = %self.log.head().id, %error, "the end of a task could not be stored");
         }
+        tell(&self.log.head(), &status);
         if let Err(error) = self.log.status(status) {
             tracing::error!(task.id = %self.log.head().id, %error, "a task was ended twice");
         }
@@ -153,6 +155,13 @@ impl Turn {
             }
         }
     }
+}
+
+/// The one line that the log has of a turn.
+fn tell(task: &Task, end: &Status) {
+    let elapsed_ms = end.at.duration_since(task.created_at).as_millis();
+    let code = end.failure().map_or("", |failure| &failure.code);
+    tracing::info!(task.id = %task.id, state = ?end.state, code, elapsed_ms, "task ended");
 }
 
 fn too_long_failure(too_long: TooLong) -> Failure {

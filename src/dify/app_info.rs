@@ -129,7 +129,11 @@ impl AppInfo {
                 problems.push(format!("the Dify app is not ready to be used ({code}); publish it in Dify"));
                 None
             }
-            other => present(other)?,
+            // What the app is called is known all the same; the rest is asked for again with the next refresh.
+            other => present(other).unwrap_or_else(|error| {
+                tracing::warn!(%error, "dify did not tell the app's parameters");
+                None
+            }),
         };
         let opening: Opening<'_> = parse(parameters.as_ref());
         // An app may have no site, and its icon is the only thing lost then.

@@ -55,6 +55,18 @@ async fn a_chatflow_of_today_tells_everything() {
 }
 
 #[tokio::test]
+async fn parameters_that_cannot_be_had_take_nothing_from_the_rest() {
+    for status in [404, 500] {
+        let (server, client) = dify("1.14.2", &[("info", "info_chatflow_echo")]).await;
+        let refusal = r#"{"code":"not_found","message":"x","status":404}"#;
+        let answer = ResponseTemplate::new(status).set_body_raw(refusal, "application/json");
+        Mock::given(path("/v1/parameters")).respond_with(answer).mount(&server).await;
+        let app = AppInfo::detect(&client).await.unwrap();
+        assert_eq!((app.mode, app.profile.name.as_deref()), (AppMode::AdvancedChat, Some("chatflow_echo")));
+    }
+}
+
+#[tokio::test]
 async fn an_agent_and_a_chatbot_are_told_apart() {
     for (info, mode) in [("info_agent_fc", AppMode::AgentChat), ("info_chat_basic", AppMode::Chat)] {
         let (_server, client) =

@@ -16,10 +16,13 @@ const DISCARD_BYTES: usize = 64 * 1024 * 1024;
 /// How long that is tried.
 const DISCARD_TIME: Duration = Duration::from_secs(5);
 
+/// How long a client may be silent in the middle of a body.
+const STALL: Duration = Duration::from_secs(30);
+
 /// Reads the whole body.
 ///
 /// # Errors
-/// [`EdgeError::PayloadTooLarge`] over `limit` bytes; [`EdgeError::Parse`] when it ends early.
+/// [`EdgeError::PayloadTooLarge`] over `limit` bytes; [`EdgeError::Parse`] when it ends early or stalls.
 pub async fn read(body: Body, limit: usize) -> Result<Bytes, EdgeError> {
     let mut body = body;
     let announced = body.size_hint().lower();
@@ -28,7 +31,9 @@ pub async fn read(body: Body, limit: usize) -> Result<Bytes, EdgeError> {
         return Err(EdgeError::PayloadTooLarge { limit });
     }
     let mut whole = BytesMut::new();
-    while let Some(frame) = body.frame().await {
+    loop {
+        let next = tokio::time::timeout(STALL, body.frame()).await;
+        let Some(frame) = next.map_err(|_| EdgeError::Parse("the body stalled".to_owned()))? else { break };
         let frame = frame.map_err(|error| EdgeError::Parse(format!("the body ended early: {error}")))?;
         let Ok(data) = frame.into_data() else { continue };
         if whole.len() + data.len() > limit {

@@ -267,6 +267,7 @@ fn error_body(id: &str, dialect: &dyn Dialect, error: &WireError) -> Bytes {
 }
 
 fn refuse(id: &str, dialect: &&'static dyn Dialect, error: &WireError) -> Response {
+    tracing::debug!(dialect = dialect.name(), code = error.code, reason = error.reason, "request refused");
     let mut response = answer::json(error.rpc_status, error_body(id, *dialect, error));
     if let Some(seconds) = error.retry_after_seconds() {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));

@@ -1,7 +1,7 @@
 //! The default store: everything in this process's memory, bounded by age and by number.
 //!
 //! Ended tasks go when they are older than the time to live, and the oldest of them when there are too many;
-//! running tasks never go. Contexts go when they were not used for as long.
+//! running tasks never go. Contexts go likewise, by when they were last used.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -25,6 +25,7 @@ struct Index {
     by_caller: HashMap<Caller, BTreeSet<Order>>,
     by_context: HashMap<ContextKey, BTreeSet<Order>>,
     ended: BTreeSet<Order>,
+    contexts: BTreeSet<(Timestamp, ContextKey)>,
 }
 
 /// The store.
@@ -38,7 +39,8 @@ pub struct MemoryStore {
 }
 
 impl MemoryStore {
-    /// An empty store that keeps at most `max_tasks` tasks, and ended ones for at most `ttl`.
+    /// An empty store that keeps at most `max_tasks` tasks and as many contexts; ended tasks and idle contexts
+    /// for at most `ttl`.
     pub fn new(ttl: Duration, max_tasks: usize) -> Self {
         Self { ttl, max_tasks, tasks: DashMap::new(), contexts: DashMap::new(), index: Mutex::default() }
     }
@@ -65,6 +67,20 @@ impl MemoryStore {
     fn forget(&self, index: &mut Index, id: &TaskId) {
         if let Some((_, task)) = self.tasks.remove(id) {
             index.remove(&task);
+        }
+    }
+
+    fn put_context_now(&self, key: ContextKey, record: ContextRecord) {
+        let mut index = self.index();
+        let used_at = record.used_at;
+        if let Some(known) = self.contexts.insert(key.clone(), record) {
+            index.contexts.remove(&(known.used_at, key.clone()));
+        }
+        index.contexts.insert((used_at, key));
+        while index.contexts.len() > self.max_tasks
+            && let Some((_, oldest)) = index.contexts.pop_first()
+        {
+            self.contexts.remove(&oldest);
         }
     }
 
@@ -110,8 +126,12 @@ impl MemoryStore {
         {
             self.forget(&mut index, &id);
         }
-        drop(index);
-        self.contexts.retain(|_, context| context.used_at >= oldest);
+        while let Some((used_at, _)) = index.contexts.first()
+            && *used_at < oldest
+            && let Some((_, key)) = index.contexts.pop_first()
+        {
+            self.contexts.remove(&key);
+        }
     }
 
     fn index(&self) -> MutexGuard<'_, Index> {
@@ -167,7 +187,7 @@ impl Store for MemoryStore {
     }
 
     fn put_context(&self, key: ContextKey, record: ContextRecord) -> Stored<'_, ()> {
-        self.contexts.insert(key, record);
+        self.put_context_now(key, record);
         ready(Ok(())).boxed()
     }
 
@@ -195,6 +215,20 @@ mod tests {
     #[tokio::test]
     async fn keeps_the_promises_of_every_store() {
         contract::run(|limits| MemoryStore::new(limits.ttl, limits.max_tasks)).await;
+    }
+
+    #[tokio::test]
+    async fn the_context_unused_longest_makes_room() {
+        let store = MemoryStore::new(TTL, 2);
+        let key = |id: &str| ContextKey { caller: Caller::anonymous(), id: id.into() };
+        for (id, second) in [("a", 1), ("b", 2), ("a", 3), ("c", 4)] {
+            let used_at = Timestamp::from_second(second).expect("a time");
+            let record = ContextRecord { conversation_id: id.into(), user: "u".into(), used_at };
+            store.put_context(key(id), record).await.expect("kept");
+        }
+        assert_eq!(store.context(&key("b")).await.expect("read"), None);
+        assert!(store.context(&key("a")).await.expect("read").is_some());
+        assert_eq!(store.index().contexts.len(), 2);
     }
 
     #[tokio::test]

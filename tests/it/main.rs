@@ -5,8 +5,11 @@
 mod cancel;
 mod conversations;
 mod dialects;
+mod dify_requests;
 mod faults;
 mod limits;
+mod memory;
+mod program;
 mod protocol;
 mod replay;
 mod streams;

@@ -1,0 +1,379 @@
+// Judges the gateway with the official JavaScript client of A2A 1.0, used as its users do.
+
+import { randomUUID } from "node:crypto";
+import { readFileSync } from "node:fs";
+
+import { Role, TaskState } from "@a2a-js/sdk";
+import { AgentCardResolver, ClientFactory, ClientFactoryOptions } from "@a2a-js/sdk/client";
+import { TaskNotCancelableError, TaskNotFoundError, UnsupportedOperationError } from "@a2a-js/sdk/errors";
+
+// A judge never waits longer for one check.
+const PATIENCE_MS = 40_000;
+
+if (process.argv.length !== 5) {
+  console.error("usage: node judge.mjs BASE_URL REPLAY_URL SUITE");
+  process.exit(2);
+}
+const [baseUrl, replayUrl, suiteName] = process.argv.slice(2);
+const suite = JSON.parse(readFileSync(new URL("../cases.json", import.meta.url), "utf8"))[suiteName];
+const app = suiteName.split("/")[1];
+
+class Wrong extends Error {}
+
+function expect(condition, reason) {
+  if (!condition) throw new Wrong(reason);
+}
+
+function expectEqual(what, got, wanted) {
+  const [left, right] = [JSON.stringify(got), JSON.stringify(wanted)];
+  expect(left === right, `${what} is ${left} instead of ${right}`);
+}
+
+function expectState(status, wanted) {
+  expectEqual("the state", TaskState[status.state], TaskState[wanted]);
+}
+
+const FINAL = new Set([
+  TaskState.TASK_STATE_COMPLETED,
+  TaskState.TASK_STATE_FAILED,
+  TaskState.TASK_STATE_CANCELED,
+  TaskState.TASK_STATE_REJECTED,
+]);
+
+const nonce = () => randomUUID().replaceAll("-", "").slice(0, 12);
+const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+const client = () => new ClientFactory().createFromUrl(baseUrl);
+
+function message(text, { contextId = "", taskId = "" } = {}) {
+  return {
+    message: {
+      messageId: randomUUID(),
+      contextId,
+      taskId,
+      role: Role.ROLE_USER,
+      parts: [{ content: { $case: "text", value: text }, metadata: undefined, filename: "", mediaType: "text/plain" }],
+      metadata: undefined,
+      extensions: [],
+      referenceTaskIds: [],
+    },
+  };
+}
+
+function textOf(parts) {
+  return parts.map((part) => (part.content?.$case === "text" ? part.content.value : "")).join("");
+}
+
+function answerOf(task) {
+  const answers = task.artifacts.filter((artifact) => artifact.name === "answer");
+  expectEqual("the number of artifacts named answer", answers.length, 1);
+  expectEqual("the number of the answer's parts", answers[0].parts.length, 1);
+  return textOf(answers[0].parts);
+}
+
+/** One blocking send. */
+async function send(text, place) {
+  const result = await (await client()).sendMessage(message(text, place));
+  expect("status" in result, "the answer is not a task");
+  return result;
+}
+
+/** The text of the artifact `answer`, put together from a stream's updates as A2A says. */
+class Answer {
+  pieces = [];
+  closing;
+
+  update({ artifact, append, lastChunk }) {
+    expect(this.closing === undefined, "an update of the answer came after its last chunk");
+    const text = textOf(artifact.parts);
+    if (append) {
+      expect(this.pieces.length > 0, "the first update of the answer says append");
+      this.pieces.push(text);
+    } else if (lastChunk && this.pieces.length > 0) {
+      this.closing = text;
+    } else {
+      this.pieces = [text];
+    }
+  }
+
+  /** The deltas, joined. */
+  get streamed() {
+    return this.pieces.join("");
+  }
+
+  get text() {
+    return this.closing ?? this.streamed;
+  }
+}
+
+/** What a stream told. */
+async function follow(events, onUpdate) {
+  const told = { taskId: "", contextId: "", status: undefined, snapshot: undefined, answer: new Answer() };
+  for await (const { payload } of events) {
+    expect(!FINAL.has(told.status?.state), `a ${payload?.$case} came after the end`);
+    if (told.status === undefined) {
+      expectEqual("the first event", payload?.$case, "task");
+      told.taskId = payload.value.id;
+      told.contextId = payload.value.contextId;
+      told.status = payload.value.status;
+      if (payload.value.artifacts.length > 0) {
+        told.snapshot = answerOf(payload.value);
+        told.answer.pieces = [told.snapshot];
+      }
+    } else if (payload?.$case === "statusUpdate") {
+      told.status = payload.value.status;
+    } else if (payload?.$case === "artifactUpdate" && payload.value.artifact.name === "answer") {
+      told.answer.update(payload.value);
+    }
+    await onUpdate?.(told);
+  }
+  expect(told.status !== undefined, "the stream was empty");
+  return told;
+}
+
+async function stream(text, { place, onUpdate } = {}) {
+  return follow((await client()).sendMessageStream(message(text, place)), onUpdate);
+}
+
+async function expectError(kind, call) {
+  try {
+    await call;
+  } catch (error) {
+    if (error instanceof kind) return;
+    throw new Wrong(`the error is ${error} instead of a ${kind.name}`);
+  }
+  throw new Wrong(`the answer is no ${kind.name}`);
+}
+
+async function drained(events) {
+  for await (const _ of events);
+}
+
+/** What the stand-in for Dify was asked by `query`. */
+async function turn(query) {
+  const { turns } = await (await fetch(`${replayUrl}/replay/turns`)).json();
+  const found = turns.filter((turn) => turn.query === query);
+  expectEqual(`the number of times that Dify was asked "${query}"`, found.length, 1);
+  return found[0];
+}
+
+async function expectStopped(query) {
+  for (let i = 0; i < 30; i++) {
+    const { user, stopped_by } = await turn(query);
+    if (stopped_by.length > 0) return expectEqual("the user of Dify's stop", stopped_by, [user]);
+    await sleep(100);
+  }
+  throw new Wrong("Dify was not asked to stop");
+}
+
+const core = {
+  async card() {
+    const card = await AgentCardResolver.default.resolve(baseUrl);
+    expectEqual("the card's name", card.name, app);
+    expect(card.capabilities?.streaming, "the card does not say that the agent streams");
+    expect(card.skills.length > 0, "the card has no skill");
+    const [{ protocolBinding, protocolVersion }] = card.supportedInterfaces;
+    expectEqual("the preferred interface", [protocolBinding, protocolVersion], ["JSONRPC", "1.0"]);
+  },
+
+  async send() {
+    const text = `hello ${nonce()} from a blocking client`;
+    const task = await send(text);
+    expectState(task.status, TaskState.TASK_STATE_COMPLETED);
+    expectEqual("the answer", answerOf(task), `You said: ${text}`);
+  },
+
+  async stream() {
+    const text = `hello ${nonce()} from a streaming client`;
+    const told = await stream(text);
+    expectState(told.status, TaskState.TASK_STATE_COMPLETED);
+    expectEqual("the joined deltas", told.answer.streamed, `You said: ${text}`);
+    expectEqual("the answer", told.answer.text, `You said: ${text}`);
+    expect(told.answer.pieces.length > 1, "the answer came in one piece");
+  },
+
+  async poll() {
+    const text = `drip 100 polled ${nonce()} word for word`;
+    const options = ClientFactoryOptions.createFrom(ClientFactoryOptions.default, { clientConfig: { polling: true } });
+    const agent = await new ClientFactory(options).createFromUrl(baseUrl);
+    let task = await agent.sendMessage(message(text));
+    expect(!FINAL.has(task.status.state), "a send that returns immediately waited for the end");
+    for (let i = 0; i < 50 && !FINAL.has(task.status.state); i++) {
+      await sleep(100);
+      task = await agent.getTask({ id: task.id, tenant: "" });
+    }
+    expectState(task.status, TaskState.TASK_STATE_COMPLETED);
+    expectEqual("the answer", answerOf(task), text.replace("drip 100 ", ""));
+  },
+
+  async "second-turn"() {
+    const name = nonce();
+    const { contextId } = await send(`My name is ${name}.`);
+    const second = await stream("What is my name?", { place: { contextId } });
+    expectEqual("the context", second.contextId, contextId);
+    expectEqual("the answer of the second turn", second.answer.text, `Your name is ${name}.`);
+    const stranger = await send("What is my name?");
+    expectEqual("the answer in another context", answerOf(stranger), "I do not know your name.");
+  },
+
+  async get() {
+    const text = `remember ${nonce()}`;
+    const { id } = await send(text);
+    const agent = await client();
+    const task = await agent.getTask({ id, tenant: "" });
+    const bare = await agent.getTask({ id, tenant: "", historyLength: 0 });
+    expectState(task.status, TaskState.TASK_STATE_COMPLETED);
+    expectEqual("the answer", answerOf(task), `You said: ${text}`);
+    const said = task.history.filter(({ role }) => role === Role.ROLE_USER).map(({ parts }) => textOf(parts));
+    expectEqual("what the history says of the user", said, [text]);
+    expectEqual("the length of a history of none", bare.history.length, 0);
+  },
+
+  async list() {
+    const first = await send(`first ${nonce()}`);
+    const { contextId } = first;
+    const second = await send(`second ${nonce()}`, { contextId });
+    const agent = await client();
+    const list = (more) =>
+      agent.listTasks({
+        tenant: "",
+        contextId,
+        status: TaskState.TASK_STATE_UNSPECIFIED,
+        pageToken: "",
+        statusTimestampAfter: undefined,
+        ...more,
+      });
+    const plain = await list({});
+    const whole = await list({ includeArtifacts: true });
+    const page = await list({ pageSize: 1 });
+    const rest = await list({ pageSize: 1, pageToken: page.nextPageToken });
+    const ids = (tasks) => tasks.map(({ id }) => id);
+    expectEqual("the listed tasks", ids(plain.tasks), [second.id, first.id]);
+    expectEqual("the total", plain.totalSize, 2);
+    expectEqual("the artifacts of a plain list", plain.tasks.map((task) => task.artifacts.length), [0, 0]);
+    expectEqual("a listed answer", answerOf(whole.tasks[0]), answerOf(second));
+    expectEqual("the pages", ids([...page.tasks, ...rest.tasks]), [second.id, first.id]);
+    expectEqual("the last page's token", rest.nextPageToken, "");
+  },
+
+  async cancel() {
+    const text = `hold ${nonce()} and never come to an end`;
+    let canceled;
+    const told = await stream(text, {
+      async onUpdate({ taskId, answer }) {
+        if (canceled === undefined && answer.streamed.endsWith("an end")) {
+          canceled = await (await client()).cancelTask({ id: taskId, tenant: "", metadata: undefined });
+        }
+      },
+    });
+    expect(canceled, "the held turn ended by itself");
+    expectState(canceled.status, TaskState.TASK_STATE_CANCELED);
+    expectState(told.status, TaskState.TASK_STATE_CANCELED);
+    expectEqual("what is left of the answer", answerOf(canceled), text.replace("hold ", ""));
+    await expectStopped(text);
+  },
+
+  async resubscribe() {
+    const text = `drip 150 ${nonce()} one two three four five six seven eight nine ten`;
+    const whole = text.replace("drip 150 ", "");
+    let following;
+    const first = await stream(text, {
+      async onUpdate({ taskId, answer }) {
+        if (following === undefined && answer.pieces.length >= 3) {
+          following = client().then((other) => follow(other.resubscribeTask({ id: taskId, tenant: "" })));
+          following.catch(() => {}); // awaited below
+        }
+      },
+    });
+    expect(following, "the stream never had three deltas");
+    const second = await following;
+    expectEqual("the first client's answer", first.answer.text, whole);
+    expectEqual("the second client's task", second.taskId, first.taskId);
+    const { snapshot } = second;
+    expect(snapshot && whole.startsWith(snapshot) && snapshot !== whole, `the snapshot holds ${snapshot}`);
+    expectEqual("the snapshot and the rest", second.answer.streamed, whole);
+    expectEqual("the second client's answer", second.answer.text, whole);
+    expectState(second.status, TaskState.TASK_STATE_COMPLETED);
+  },
+
+  async "unknown-task"() {
+    const agent = await client();
+    const unknown = () => ({ id: nonce(), tenant: "", metadata: undefined });
+    await expectError(TaskNotFoundError, agent.getTask(unknown()));
+    await expectError(TaskNotFoundError, agent.cancelTask(unknown()));
+    await expectError(TaskNotFoundError, drained(agent.resubscribeTask(unknown())));
+    await expectError(TaskNotFoundError, agent.sendMessage(message("hello", { taskId: nonce() })));
+    await expectError(TaskNotFoundError, drained(agent.sendMessageStream(message("hello", { taskId: nonce() }))));
+  },
+
+  async "finished-task"() {
+    const { id, contextId } = await send(`done ${nonce()}`);
+    const agent = await client();
+    await expectError(TaskNotCancelableError, agent.cancelTask({ id, tenant: "", metadata: undefined }));
+    await expectError(UnsupportedOperationError, drained(agent.resubscribeTask({ id, tenant: "" })));
+    await expectError(UnsupportedOperationError, agent.sendMessage(message("more", { contextId, taskId: id })));
+  },
+
+  async "slow-send"() {
+    const text = `late but ${nonce()} whole`;
+    const began = performance.now();
+    const task = await send(`slow 6500 ${text}`);
+    expect(performance.now() - began > 6000, "the turn was not slow");
+    expectEqual("the answer", answerOf(task), text);
+  },
+
+  async "slow-stream"() {
+    const text = `late but ${nonce()} whole`;
+    const began = performance.now();
+    const told = await stream(`slow 6500 ${text}`);
+    expect(performance.now() - began > 6000, "the turn was not slow");
+    expectEqual("the answer", told.answer.text, text);
+    expectState(told.status, TaskState.TASK_STATE_COMPLETED);
+  },
+};
+
+function recording(name, wanted) {
+  return async () => {
+    const told = await stream(`replay:${name}`);
+    expectEqual("the answer", told.answer.text, wanted.text);
+    if (!wanted.replaced) expectEqual("the joined deltas", told.answer.streamed, wanted.text);
+    if (wanted.fails) {
+      expectState(told.status, TaskState.TASK_STATE_FAILED);
+      expect(textOf(told.status.message?.parts ?? []), "the failure has no text");
+      expectEqual("the failure's code", told.status.message.metadata?.code, wanted.fails);
+    } else {
+      expectState(told.status, TaskState.TASK_STATE_COMPLETED);
+    }
+    const task = await (await client()).getTask({ id: told.taskId, tenant: "" });
+    expectEqual("the stored answer", answerOf(task), wanted.text);
+  };
+}
+
+async function passes(name, check) {
+  let timer;
+  const patience = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Wrong(`no end within ${PATIENCE_MS / 1000} s`)), PATIENCE_MS);
+  });
+  try {
+    await Promise.race([check(), patience]);
+    console.log(`PASS ${name}`);
+    return true;
+  } catch (error) {
+    const reason = error instanceof Wrong ? error.message : String(error);
+    console.log(`FAIL ${name}: ${reason.replaceAll("\n", " ")}`);
+    if (!(error instanceof Wrong)) console.error(error);
+    return false;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+const checks = [
+  ...(suite.core ? Object.entries(core) : []),
+  ...Object.entries(suite.recordings).map(([name, wanted]) => [name, recording(name, wanted)]),
+];
+let failed = 0;
+for (const [name, check] of checks) {
+  if (!(await passes(name, check))) failed++;
+}
+process.exit(failed === 0 ? 0 : 1);

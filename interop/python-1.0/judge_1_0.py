@@ -1,0 +1,316 @@
+"""Judges the gateway with the official Python client of A2A 1.0, used as its users do."""
+
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import asyncio
+
+import httpx
+
+from a2a.client import A2ACardResolver, ClientConfig, create_client
+from a2a.helpers.proto_helpers import get_message_text, new_text_message
+from a2a.types.a2a_pb2 import (
+    CancelTaskRequest,
+    GetTaskRequest,
+    ListTasksRequest,
+    Role,
+    SendMessageRequest,
+    SubscribeToTaskRequest,
+    TaskState,
+)
+from a2a.utils.errors import TaskNotCancelableError, TaskNotFoundError, UnsupportedOperationError
+from google.protobuf.json_format import MessageToDict
+
+from judge import Answer, Suite, expect, expect_equal, nonce, run
+
+SUITE = Suite()
+FINAL = {
+    TaskState.TASK_STATE_COMPLETED,
+    TaskState.TASK_STATE_FAILED,
+    TaskState.TASK_STATE_CANCELED,
+    TaskState.TASK_STATE_REJECTED,
+}
+
+
+async def client(**config):
+    return await create_client(SUITE.url, ClientConfig(**config) if config else None)
+
+
+def message(text, context_id=None):
+    return SendMessageRequest(message=new_text_message(text, context_id=context_id, role=Role.ROLE_USER))
+
+
+def answer_of(task):
+    answers = [artifact for artifact in task.artifacts if artifact.name == "answer"]
+    expect_equal("the number of artifacts named answer", len(answers), 1)
+    expect_equal("the number of the answer's parts", len(answers[0].parts), 1)
+    return answers[0].parts[0].text
+
+
+def expect_state(status, wanted):
+    expect_equal("the state", TaskState.Name(status.state), TaskState.Name(wanted))
+
+
+async def send(text, context_id=None):
+    """One blocking send."""
+    async with await client(streaming=False) as agent:
+        events = [event async for event in agent.send_message(message(text, context_id))]
+    expect_equal("the number of answers to a blocking send", len(events), 1)
+    expect(events[0].HasField("task"), "the answer is not a task")
+    return events[0].task
+
+
+class Followed:
+    """What a stream told."""
+
+    def __init__(self):
+        self.task_id = self.context_id = None
+        self.answer = Answer()
+        self.status = None
+
+    async def read(self, stream, on_update=None):
+        async for event in stream:
+            kind = event.WhichOneof("payload")
+            expect(self.status is None or self.status.state not in FINAL, f"a {kind} came after the end")
+            if self.task_id is None:
+                expect_equal("the first event", kind, "task")
+                self.task_id, self.context_id = event.task.id, event.task.context_id
+                self.status = event.task.status
+                if event.task.artifacts:
+                    self.answer = Answer(answer_of(event.task))
+            elif kind == "status_update":
+                self.status = event.status_update.status
+            elif kind == "artifact_update" and event.artifact_update.artifact.name == "answer":
+                update = event.artifact_update
+                self.answer.update("".join(p.text for p in update.artifact.parts), update.append, update.last_chunk)
+            if on_update is not None:
+                await on_update(self)
+        expect(self.status is not None, "the stream was empty")
+        return self
+
+
+async def stream(text, context_id=None, on_update=None):
+    async with await client() as agent:
+        return await Followed().read(agent.send_message(message(text, context_id)), on_update)
+
+
+async def expect_error(kind, call):
+    try:
+        await call
+    except kind:
+        return
+    expect(False, f"the answer is no {kind.__name__}")
+
+
+async def drained(events):
+    async for _ in events:
+        pass
+
+
+async def card():
+    async with httpx.AsyncClient() as http:
+        card = await A2ACardResolver(http, SUITE.url).get_agent_card()
+    expect_equal("the card's name", card.name, SUITE.app)
+    expect(card.capabilities.streaming, "the card does not say that the agent streams")
+    expect(card.skills, "the card has no skill")
+    first = card.supported_interfaces[0]
+    expect_equal("the preferred interface", (first.protocol_binding, first.protocol_version), ("JSONRPC", "1.0"))
+
+
+async def check_send():
+    text = f"hello {nonce()} from a blocking client"
+    task = await send(text)
+    expect_state(task.status, TaskState.TASK_STATE_COMPLETED)
+    expect_equal("the answer", answer_of(task), f"You said: {text}")
+
+
+async def check_stream():
+    text = f"hello {nonce()} from a streaming client"
+    told = await stream(text)
+    expect_state(told.status, TaskState.TASK_STATE_COMPLETED)
+    expect_equal("the joined deltas", told.answer.streamed, f"You said: {text}")
+    expect_equal("the answer", told.answer.text, f"You said: {text}")
+    expect(len(told.answer.pieces) > 1, "the answer came in one piece")
+
+
+async def check_poll():
+    text = f"drip 100 polled {nonce()} word for word"
+    async with await client(streaming=False, polling=True) as agent:
+        began = [event async for event in agent.send_message(message(text))][0].task
+        expect(began.status.state not in FINAL, "a send that returns immediately waited for the end")
+        for _ in range(50):
+            task = await agent.get_task(GetTaskRequest(id=began.id))
+            if task.status.state in FINAL:
+                break
+            await asyncio.sleep(0.1)
+    expect_state(task.status, TaskState.TASK_STATE_COMPLETED)
+    expect_equal("the answer", answer_of(task), text.removeprefix("drip 100 "))
+
+
+async def check_second_turn():
+    name = nonce()
+    first = await send(f"My name is {name}.")
+    second = await stream("What is my name?", first.context_id)
+    expect_equal("the context", second.context_id, first.context_id)
+    expect_equal("the answer of the second turn", second.answer.text, f"Your name is {name}.")
+    stranger = await send("What is my name?")
+    expect_equal("the answer in another context", answer_of(stranger), "I do not know your name.")
+
+
+async def check_get():
+    text = f"remember {nonce()}"
+    sent = await send(text)
+    async with await client() as agent:
+        task = await agent.get_task(GetTaskRequest(id=sent.id))
+        bare = await agent.get_task(GetTaskRequest(id=sent.id, history_length=0))
+    expect_state(task.status, TaskState.TASK_STATE_COMPLETED)
+    expect_equal("the answer", answer_of(task), f"You said: {text}")
+    said = [get_message_text(message) for message in task.history if message.role == Role.ROLE_USER]
+    expect_equal("what the history says of the user", said, [text])
+    expect_equal("the length of a history of none", len(bare.history), 0)
+
+
+async def check_list():
+    first = await send(f"first {nonce()}")
+    second = await send(f"second {nonce()}", first.context_id)
+    async with await client() as agent:
+        plain = await agent.list_tasks(ListTasksRequest(context_id=first.context_id))
+        whole = await agent.list_tasks(ListTasksRequest(context_id=first.context_id, include_artifacts=True))
+        page = await agent.list_tasks(ListTasksRequest(context_id=first.context_id, page_size=1))
+        rest = await agent.list_tasks(
+            ListTasksRequest(context_id=first.context_id, page_size=1, page_token=page.next_page_token)
+        )
+    expect_equal("the listed tasks", [task.id for task in plain.tasks], [second.id, first.id])
+    expect_equal("the total", plain.total_size, 2)
+    expect_equal("the artifacts of a plain list", [len(task.artifacts) for task in plain.tasks], [0, 0])
+    expect_equal("a listed answer", answer_of(whole.tasks[0]), answer_of(second))
+    expect_equal("the pages", [task.id for task in [*page.tasks, *rest.tasks]], [second.id, first.id])
+    expect_equal("the last page's token", rest.next_page_token, "")
+
+
+async def check_cancel():
+    text = f"hold {nonce()} and never come to an end"
+    canceled = []
+
+    async def cancel(told):
+        if not canceled and told.answer.streamed.endswith("an end"):
+            async with await client() as other:
+                canceled.append(await other.cancel_task(CancelTaskRequest(id=told.task_id)))
+
+    told = await stream(text, on_update=cancel)
+    expect(canceled, "the held turn ended by itself")
+    expect_state(canceled[0].status, TaskState.TASK_STATE_CANCELED)
+    expect_state(told.status, TaskState.TASK_STATE_CANCELED)
+    expect_equal("what is left of the answer", answer_of(canceled[0]), text.removeprefix("hold "))
+    await SUITE.expect_stopped(text)
+
+
+async def check_resubscribe():
+    text = f"drip 150 {nonce()} one two three four five six seven eight nine ten"
+    whole = text.removeprefix("drip 150 ")
+    followers = []
+
+    async def follow(task_id):
+        async with await client() as other:
+            snapshots = []
+
+            async def keep(told):
+                snapshots.append(told.answer.streamed)
+
+            told = await Followed().read(other.subscribe(SubscribeToTaskRequest(id=task_id)), keep)
+            return told, snapshots[0]
+
+    async def begin(told):
+        if not followers and len(told.answer.pieces) >= 3:
+            followers.append(asyncio.create_task(follow(told.task_id)))
+
+    first = await stream(text, on_update=begin)
+    expect(followers, "the stream never had three deltas")
+    second, snapshot = await followers[0]
+    expect_equal("the first client's answer", first.answer.text, whole)
+    expect_equal("the second client's task", second.task_id, first.task_id)
+    expect(snapshot and whole.startswith(snapshot) and snapshot != whole, f"the snapshot holds {snapshot!r}")
+    expect_equal("the snapshot and the rest", second.answer.streamed, whole)
+    expect_equal("the second client's answer", second.answer.text, whole)
+    expect_state(second.status, TaskState.TASK_STATE_COMPLETED)
+
+
+async def check_unknown_task():
+    async with await client() as agent:
+        await expect_error(TaskNotFoundError, agent.get_task(GetTaskRequest(id=nonce())))
+        await expect_error(TaskNotFoundError, agent.cancel_task(CancelTaskRequest(id=nonce())))
+        await expect_error(TaskNotFoundError, drained(agent.subscribe(SubscribeToTaskRequest(id=nonce()))))
+        astray = message("hello")
+        astray.message.task_id = nonce()
+        await expect_error(TaskNotFoundError, drained(agent.send_message(astray)))
+
+
+async def check_finished_task():
+    task = await send(f"done {nonce()}")
+    async with await client() as agent:
+        await expect_error(TaskNotCancelableError, agent.cancel_task(CancelTaskRequest(id=task.id)))
+        await expect_error(UnsupportedOperationError, drained(agent.subscribe(SubscribeToTaskRequest(id=task.id))))
+        late = message("more", task.context_id)
+        late.message.task_id = task.id
+        await expect_error(UnsupportedOperationError, drained(agent.send_message(late)))
+
+
+async def check_slow_send():
+    text = f"late but {nonce()} whole"
+    began = time.monotonic()
+    task = await send(f"slow 6500 {text}")
+    expect(time.monotonic() - began > 6, "the turn was not slow")
+    expect_equal("the answer", answer_of(task), text)
+
+
+async def check_slow_stream():
+    text = f"late but {nonce()} whole"
+    began = time.monotonic()
+    told = await stream(f"slow 6500 {text}")
+    expect(time.monotonic() - began > 6, "the turn was not slow")
+    expect_equal("the answer", told.answer.text, text)
+    expect_state(told.status, TaskState.TASK_STATE_COMPLETED)
+
+
+def recording(case, wanted):
+    async def check():
+        told = await stream(f"replay:{case}")
+        expect_equal("the answer", told.answer.text, wanted["text"])
+        if not wanted.get("replaced"):
+            expect_equal("the joined deltas", told.answer.streamed, wanted["text"])
+        if "fails" in wanted:
+            expect_state(told.status, TaskState.TASK_STATE_FAILED)
+            expect(get_message_text(told.status.message), "the failure has no text")
+            code = MessageToDict(told.status.message.metadata).get("code")
+            expect_equal("the failure's code", code, wanted["fails"])
+        else:
+            expect_state(told.status, TaskState.TASK_STATE_COMPLETED)
+        async with await client() as agent:
+            task = await agent.get_task(GetTaskRequest(id=told.task_id))
+        expect_equal("the stored answer", answer_of(task), wanted["text"])
+
+    return check
+
+
+CORE = [
+    ("card", card),
+    ("send", check_send),
+    ("stream", check_stream),
+    ("poll", check_poll),
+    ("second-turn", check_second_turn),
+    ("get", check_get),
+    ("list", check_list),
+    ("cancel", check_cancel),
+    ("resubscribe", check_resubscribe),
+    ("unknown-task", check_unknown_task),
+    ("finished-task", check_finished_task),
+    ("slow-send", check_slow_send),
+    ("slow-stream", check_slow_stream),
+]
+
+if __name__ == "__main__":
+    checks = [(case, recording(case, wanted)) for case, wanted in SUITE.recordings.items()]
+    asyncio.run(run((CORE if SUITE.core else []) + checks))

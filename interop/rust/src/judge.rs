@@ -1,0 +1,153 @@
+//! How checks are run, and what they share.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::path::Path;
+use std::time::Duration;
+
+use a2a::{Message, Part, Role, SendMessageConfiguration, SendMessageRequest, SendMessageResponse, Task};
+use a2a_client::agent_card::AgentCardResolver;
+use a2a_client::{A2AClient, A2AClientFactory, Transport};
+use anyhow::{Context as _, Result, bail, ensure};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::answer::Follower;
+
+/// A judge never waits longer for one check.
+const PATIENCE: Duration = Duration::from_secs(40);
+
+/// What a recording must become.
+#[derive(Clone, Deserialize)]
+pub struct Wanted {
+    pub text: String,
+    #[serde(default)]
+    pub replaced: bool,
+    pub fails: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Cases {
+    #[serde(default)]
+    core: bool,
+    recordings: BTreeMap<String, Wanted>,
+}
+
+/// The arguments of a judge: `BASE_URL REPLAY_URL SUITE`.
+pub struct Suite {
+    url: String,
+    replay: String,
+    pub app: String,
+    pub core: bool,
+    pub recordings: BTreeMap<String, Wanted>,
+}
+
+impl Suite {
+    pub fn from_arguments() -> Result<Self> {
+        let arguments: Vec<String> = std::env::args().skip(1).collect();
+        let Ok([url, replay, name]) = <[String; 3]>::try_from(arguments) else {
+            bail!("usage: interop-rust BASE_URL REPLAY_URL SUITE");
+        };
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../cases.json");
+        let mut suites: BTreeMap<String, Cases> = serde_json::from_slice(&std::fs::read(file)?)?;
+        let Cases { core, recordings } = suites.remove(&name).context("there is no such suite")?;
+        let (_, app) = name.split_once('/').context("a suite is VERSION/APP")?;
+        Ok(Self { url, replay, app: app.to_owned(), core, recordings })
+    }
+
+    pub async fn card(&self) -> Result<a2a::AgentCard> {
+        Ok(AgentCardResolver::new(None).resolve(&self.url).await?)
+    }
+
+    pub async fn client(&self) -> Result<A2AClient<Box<dyn Transport>>> {
+        Ok(A2AClientFactory::builder().build().create_from_card(&self.card().await?).await?)
+    }
+
+    /// One blocking send.
+    pub async fn send(&self, text: &str, context: Option<&str>) -> Result<Task> {
+        task(self.client().await?.send_message(&message(text, context)).await?)
+    }
+
+    /// Begins a stream.
+    pub async fn stream(&self, text: &str, context: Option<&str>) -> Result<Follower> {
+        let events = self.client().await?.send_streaming_message(&message(text, context)).await?;
+        Follower::begin(events).await
+    }
+
+    /// Waits until the stand-in for Dify was told to stop, by the user who asked `query`.
+    pub async fn expect_stopped(&self, query: &str) -> Result<()> {
+        for _ in 0..30 {
+            let answer: Value = reqwest::get(format!("{}/replay/turns", self.replay)).await?.json().await?;
+            let turns: Vec<&Value> = answer["turns"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter(|turn| turn["query"] == query)
+                .collect();
+            let [turn] = turns.as_slice() else {
+                bail!("Dify was asked {} times", turns.len());
+            };
+            let stops = turn["stopped_by"].as_array().context("no list of stops")?;
+            if !stops.is_empty() {
+                return expect_equal("the users of Dify's stop", stops, &vec![turn["user"].clone()]);
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        bail!("Dify was not asked to stop")
+    }
+}
+
+pub fn message(text: &str, context: Option<&str>) -> SendMessageRequest {
+    let mut message = Message::new(Role::User, vec![Part::text(text)]);
+    message.context_id = context.map(str::to_owned);
+    SendMessageRequest { message, configuration: None, metadata: None, tenant: None }
+}
+
+pub fn returning_immediately(mut request: SendMessageRequest) -> SendMessageRequest {
+    request.configuration = Some(SendMessageConfiguration {
+        accepted_output_modes: None,
+        task_push_notification_config: None,
+        history_length: None,
+        return_immediately: Some(true),
+    });
+    request
+}
+
+pub fn task(response: SendMessageResponse) -> Result<Task> {
+    match response {
+        SendMessageResponse::Task(task) => Ok(task),
+        SendMessageResponse::Message(_) => bail!("the answer is not a task"),
+    }
+}
+
+/// Something that no other check says.
+pub fn nonce() -> String {
+    a2a::new_message_id().rsplit('-').next().unwrap_or_default().to_owned()
+}
+
+pub fn expect_equal<T: PartialEq + Debug>(what: &str, got: &T, wanted: &T) -> Result<()> {
+    ensure!(got == wanted, "{what} is {got:?} instead of {wanted:?}");
+    Ok(())
+}
+
+pub fn expect_error<T>(code: i32, answer: Result<T, a2a::A2AError>) -> Result<()> {
+    match answer {
+        Ok(_) => bail!("the answer is no error"),
+        Err(error) => expect_equal("the error's code", &error.code, &code),
+    }
+}
+
+/// Runs one check and prints its line; 1 if it failed.
+pub async fn check(name: &str, check: impl Future<Output = Result<()>>) -> usize {
+    let outcome = tokio::time::timeout(PATIENCE, check).await;
+    match outcome.unwrap_or_else(|_| bail!("no end within {PATIENCE:?}")) {
+        Ok(()) => {
+            println!("PASS {name}");
+            0
+        }
+        Err(error) => {
+            println!("FAIL {name}: {}", format!("{error:#}").replace('\n', " "));
+            1
+        }
+    }
+}
