@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use tokio_util::task::TaskTracker;
 
-use super::check::{App, Feature, Problem, Report};
+use super::check::{App, Feature, Input, Problem, Report};
 use crate::app::{self, AppError};
 use crate::config::Settings;
-use crate::dify::app_info::AppInfo;
+use crate::dify::app_info::{AppInfo, AppInput};
 use crate::dify::error::Error as DifyError;
 use crate::edge::card::CardSource;
 
@@ -92,6 +92,12 @@ fn tell(report: &mut Report, info: &AppInfo) {
         mode: Some(info.mode.name().to_owned()),
         description: profile.description.clone().unwrap_or_default(),
     });
+    let input = |input: &AppInput| Input {
+        name: input.name.clone(),
+        kind: input.kind.clone(),
+        required: input.required,
+    };
+    report.inputs = info.inputs.iter().map(input).collect();
     let feature = |name: &str, available: bool, remark: &str| Feature {
         name: name.to_owned(),
         available,
@@ -101,6 +107,7 @@ fn tell(report: &mut Report, info: &AppInfo) {
         feature("streaming", true, ""),
         feature("conversations", true, "one per contextId, kept in Dify"),
         feature("cancel", true, "through Dify's stop endpoint"),
+        feature("inputs", false, "not in this version; the app gets none"),
         feature("files", false, "not in this version"),
         feature("push notifications", false, "not in this version"),
         feature("extended card", false, "not in this version"),

@@ -144,15 +144,24 @@ impl Engine {
             self.refuse_follow_up(caller, task_id, command.message.context_id.as_ref()).await?;
         }
         shared.backend.accept(&command.message)?;
-        let as_sent = Arc::new(command.message);
-        let (log, stop) = shared.new_task(caller, &as_sent);
+        let context_id = command.message.context_id.clone();
+        let (log, stop) = shared.new_task(caller, command.message);
         let task = log.head();
-        if let Some(first) = shared.repeats.claim(caller, &as_sent, &task.id) {
-            return self.repeated(caller, &first).await;
+        let Some(message) = task.history.first().cloned() else {
+            return Err(Error::Internal("a task without a message".to_owned()));
+        };
+        while let Some(first) = shared.repeats.claim(caller, context_id.as_ref(), &message, &task.id) {
+            match self.repeated(caller, &first).await {
+                // Its task is no longer kept, so it is no repeat of anything that could be shown.
+                Err(Error::TaskNotFound(_)) => {
+                    shared.repeats.release(caller, context_id.as_ref(), &message, &first);
+                }
+                found => return found,
+            }
         }
-        let begun = self.begin(caller, task, &log, &stop).await;
+        let begun = self.begin(caller, &task, &message, &log, &stop).await;
         if begun.is_err() {
-            shared.repeats.release(caller, &as_sent, &log.head().id);
+            shared.repeats.release(caller, context_id.as_ref(), &message, &task.id);
         }
         begun.map(|()| Sent::Log(log))
     }
@@ -319,25 +328,27 @@ impl Engine {
     async fn begin(
         &self,
         caller: &Caller,
-        task: Task,
+        task: &Task,
+        message: &Arc<Message>,
         log: &Arc<TaskLog>,
         stop: &Arc<Stop>,
     ) -> Result<(), Error> {
         let shared = &self.0;
         let key = ContextKey { caller: caller.clone(), id: task.context_id.clone() };
-        let Some(message) = task.history.first().cloned() else {
-            return Err(Error::Internal("a task without a message".to_owned()));
-        };
-        let id = task.id.clone();
         // The place in the queue first: two sends are answered in the order in which they came.
         let ticket = shared.contexts.enter(key.clone())?;
-        shared.live.insert(id.clone(), Live { log: Arc::clone(log), stop: Arc::clone(stop) });
-        if let Err(error) = shared.store.put_task(Arc::new(task)).await {
-            shared.live.remove(&id);
+        shared.live.insert(task.id.clone(), Live { log: Arc::clone(log), stop: Arc::clone(stop) });
+        if let Err(error) = shared.store.put_task(Arc::new(task.clone())).await {
+            shared.live.remove(&task.id);
             return Err(error.into());
         }
-        let turn =
-            Turn { shared: Arc::clone(shared), log: Arc::clone(log), key, message, stop: Arc::clone(stop) };
+        let turn = Turn {
+            shared: Arc::clone(shared),
+            log: Arc::clone(log),
+            key,
+            message: Arc::clone(message),
+            stop: Arc::clone(stop),
+        };
         shared.turns.spawn(turn.run(ticket));
         Ok(())
     }
@@ -362,14 +373,11 @@ impl Shared {
         format!("a2a:{}", Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes()))
     }
 
-    fn new_task(&self, caller: &Caller, as_sent: &Arc<Message>) -> (Arc<TaskLog>, Arc<Stop>) {
+    fn new_task(&self, caller: &Caller, mut message: Message) -> (Arc<TaskLog>, Arc<Stop>) {
         let id = TaskId::from(self.ids.draw().to_string());
-        let context_id = match &as_sent.context_id {
-            Some(given) => given.clone(),
-            None => ContextId::from(self.ids.draw().to_string()),
-        };
+        let given = message.context_id.take();
+        let context_id = given.unwrap_or_else(|| ContextId::from(self.ids.draw().to_string()));
         let now = self.clock.now();
-        let mut message = Message::clone(as_sent);
         message.context_id = Some(context_id.clone());
         message.task_id = Some(id.clone());
         let log = TaskLog::new(Task {

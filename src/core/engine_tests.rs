@@ -280,6 +280,21 @@ async fn a_repeated_send_gets_the_task_that_it_began() {
     assert_eq!(backend.turns.lock().expect("no panic").len(), 1);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_repeat_of_a_send_whose_task_is_forgotten_begins_anew() {
+    let (engine, backend) = engine_with(limits());
+    let command = say(None, "hello");
+    let first = begin(&engine, command.clone()).await;
+    end_of(&first).await;
+    tokio::time::sleep(LINGER + SWEEP_EVERY).await;
+    let long_after = engine.now() + Duration::from_secs(7200);
+    engine.0.store.sweep(long_after).await.expect("swept");
+    let second = begin(&engine, command).await;
+    assert_ne!(id_of(&first), id_of(&second));
+    assert_eq!(end_of(&second).await.status.state, TaskState::Completed);
+    assert_eq!(backend.turns.lock().expect("no panic").len(), 2);
+}
+
 #[tokio::test]
 async fn a_busy_engine_says_so_and_forgets_what_it_refused() {
     let (engine, backend) = engine_with(Limits { max_concurrent_turns: 1, ..limits() });

@@ -50,7 +50,7 @@ pub enum Error {
     #[error("push notifications are not supported by this agent")]
     PushNotSupported,
     /// The task has ended, so it cannot be cancelled.
-    #[error("task {id} has already ended as {state:?} and cannot be canceled")]
+    #[error("task {id} has already {}, so it cannot be canceled", ended(*.state))]
     TaskNotCancelable {
         /// The task.
         id: TaskId,
@@ -69,6 +69,15 @@ impl Error {
     /// One wrong field.
     pub fn invalid(field: impl Into<String>, description: impl Into<String>) -> Self {
         Self::InvalidParams(vec![FieldViolation::new(field, description)])
+    }
+}
+
+/// How a task ended, after "has".
+fn ended(state: TaskState) -> &'static str {
+    match state {
+        TaskState::Canceled => "been canceled",
+        TaskState::Rejected => "been rejected",
+        _ => state.as_str(),
     }
 }
 

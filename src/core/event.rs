@@ -200,7 +200,7 @@ impl Status {
 /// Token usage of a turn.
 #[derive(Clone, Debug)]
 pub struct Usage {
-    /// Dify's own usage object, verbatim; money is in decimal strings there.
+    /// Dify's own usage object with its members named as A2A names members; money is in decimal strings there.
     pub json: Json,
     /// Tokens of the prompt.
     pub prompt_tokens: Option<u64>,

@@ -45,14 +45,20 @@ impl Repeats {
         Self { window, sends: DashMap::new(), order: Mutex::default() }
     }
 
-    /// Remembers that `message`, as the caller sent it, began `task_id`; or tells the task that the same send
-    /// has begun already.
-    pub fn claim(&self, caller: &Caller, message: &Arc<Message>, task_id: &TaskId) -> Option<TaskId> {
+    /// Remembers that `message`, sent to `context_id` or to none, began `task_id`; or tells the task that the same
+    /// send has begun already.
+    pub fn claim(
+        &self,
+        caller: &Caller,
+        context_id: Option<&ContextId>,
+        message: &Arc<Message>,
+        task_id: &TaskId,
+    ) -> Option<TaskId> {
         if self.window.is_zero() {
             return None;
         }
         let now = Instant::now();
-        let key = Self::key(caller, message);
+        let key = Self::key(caller, context_id, message);
         let first = First { message: Arc::clone(message), task_id: task_id.clone(), at: now };
         match self.sends.entry(key.clone()) {
             Entry::Occupied(mut known) => {
@@ -72,8 +78,15 @@ impl Repeats {
     }
 
     /// Takes a claim back, because no task came of it.
-    pub fn release(&self, caller: &Caller, message: &Arc<Message>, task_id: &TaskId) {
-        self.sends.remove_if(&Self::key(caller, message), |_, first| first.task_id == *task_id);
+    pub fn release(
+        &self,
+        caller: &Caller,
+        context_id: Option<&ContextId>,
+        message: &Message,
+        task_id: &TaskId,
+    ) {
+        let key = Self::key(caller, context_id, message);
+        self.sends.remove_if(&key, |_, first| first.task_id == *task_id);
     }
 
     /// Forgets what is too old.
@@ -92,8 +105,8 @@ impl Repeats {
         }
     }
 
-    fn key(caller: &Caller, message: &Message) -> Key {
-        Key { caller: caller.clone(), context_id: message.context_id.clone(), message_id: message.id.clone() }
+    fn key(caller: &Caller, context_id: Option<&ContextId>, message: &Message) -> Key {
+        Key { caller: caller.clone(), context_id: context_id.cloned(), message_id: message.id.clone() }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<(Instant, Key)>> {
@@ -101,10 +114,9 @@ impl Repeats {
     }
 }
 
-/// Whether two messages say the same.
+/// Whether two messages say the same. The ids that the gateway gave them do not count.
 fn same(a: &Message, b: &Message) -> bool {
     a.role == b.role
-        && a.task_id == b.task_id
         && a.extensions == b.extensions
         && a.reference_task_ids == b.reference_task_ids
         && same_json(a.metadata.as_ref(), b.metadata.as_ref())
@@ -152,14 +164,14 @@ mod tests {
         let repeats = Repeats::new(Duration::from_secs(60));
         let (me, you) = (Caller::named("me"), Caller::named("you"));
         let (one, two, three) = (TaskId::from("1"), TaskId::from("2"), TaskId::from("3"));
-        assert_eq!(repeats.claim(&me, &message("m", "hi"), &one), None);
-        assert_eq!(repeats.claim(&me, &message("m", "hi"), &two), Some(one.clone()));
-        assert_eq!(repeats.claim(&you, &message("m", "hi"), &two), None, "another caller");
-        assert_eq!(repeats.claim(&me, &message("n", "hi"), &two), None, "another message id");
-        assert_eq!(repeats.claim(&me, &message("m", "ho"), &two), None, "another content");
-        assert_eq!(repeats.claim(&me, &message("m", "ho"), &three), Some(two));
+        assert_eq!(repeats.claim(&me, None, &message("m", "hi"), &one), None);
+        assert_eq!(repeats.claim(&me, None, &message("m", "hi"), &two), Some(one.clone()));
+        assert_eq!(repeats.claim(&you, None, &message("m", "hi"), &two), None, "another caller");
+        assert_eq!(repeats.claim(&me, None, &message("n", "hi"), &two), None, "another message id");
+        assert_eq!(repeats.claim(&me, None, &message("m", "ho"), &two), None, "another content");
+        assert_eq!(repeats.claim(&me, None, &message("m", "ho"), &three), Some(two));
         tokio::time::advance(Duration::from_secs(61)).await;
-        assert_eq!(repeats.claim(&me, &message("n", "hi"), &three), None, "too late");
+        assert_eq!(repeats.claim(&me, None, &message("n", "hi"), &three), None, "too late");
         assert_eq!(repeats.sends.len(), 1);
     }
 
@@ -168,16 +180,16 @@ mod tests {
         let repeats = Repeats::new(Duration::from_secs(60));
         let me = Caller::anonymous();
         let sent = message("m", "hi");
-        repeats.claim(&me, &sent, &TaskId::from("1"));
-        repeats.release(&me, &sent, &TaskId::from("1"));
-        assert_eq!(repeats.claim(&me, &sent, &TaskId::from("2")), None);
+        repeats.claim(&me, None, &sent, &TaskId::from("1"));
+        repeats.release(&me, None, &sent, &TaskId::from("1"));
+        assert_eq!(repeats.claim(&me, None, &sent, &TaskId::from("2")), None);
     }
 
     #[test]
     fn zero_turns_it_off() {
         let repeats = Repeats::new(Duration::ZERO);
         let sent = message("m", "hi");
-        assert_eq!(repeats.claim(&Caller::anonymous(), &sent, &TaskId::from("1")), None);
-        assert_eq!(repeats.claim(&Caller::anonymous(), &sent, &TaskId::from("2")), None);
+        assert_eq!(repeats.claim(&Caller::anonymous(), None, &sent, &TaskId::from("1")), None);
+        assert_eq!(repeats.claim(&Caller::anonymous(), None, &sent, &TaskId::from("2")), None);
     }
 }

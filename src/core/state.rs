@@ -33,7 +33,7 @@ pub enum TaskState {
 
 /// A move that the picture above does not have.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("a task that is {from:?} cannot become {to:?}")]
+#[error("a task that is {} cannot become {}", .from.as_str(), .to.as_str())]
 pub struct IllegalMove {
     /// The state the task is in.
     pub from: TaskState,
@@ -53,6 +53,20 @@ impl TaskState {
         Self::Rejected,
         Self::AuthRequired,
     ];
+
+    /// The state in a word, for sentences.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Submitted => "submitted",
+            Self::Working => "working",
+            Self::InputRequired => "waiting for input",
+            Self::AuthRequired => "waiting for a permission",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Canceled => "canceled",
+            Self::Rejected => "rejected",
+        }
+    }
 
     /// Whether this is the end of the task.
     pub fn is_terminal(self) -> bool {

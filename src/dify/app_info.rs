@@ -4,6 +4,7 @@
 //! before 1.4 do not tell the mode and lack `/site`; there the mode is found out by which endpoints refuse.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde::Deserialize;
@@ -96,13 +97,32 @@ pub struct AppInfo {
     pub version: Option<String>,
     /// How it presents itself.
     pub profile: Arc<Profile>,
+    /// What it asks of whoever uses it, beside the message; in its order.
+    pub inputs: Vec<AppInput>,
     /// What keeps it from being served, in sentences for the operator.
     pub problems: Vec<String>,
 }
 
+/// An input of an app (Dify: `user_input_form`).
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct AppInput {
+    /// Its variable.
+    pub name: String,
+    /// Its type in Dify's words, such as `text-input`.
+    pub kind: String,
+    /// Whether the app refuses to run without it.
+    pub required: bool,
+}
+
 impl Default for AppInfo {
     fn default() -> Self {
-        Self { mode: AppMode::Unknown, version: None, profile: Arc::default(), problems: Vec::new() }
+        Self {
+            mode: AppMode::Unknown,
+            version: None,
+            profile: Arc::default(),
+            inputs: Vec::new(),
+            problems: Vec::new(),
+        }
     }
 }
 
@@ -136,6 +156,11 @@ impl AppInfo {
             }),
         };
         let opening: Opening<'_> = parse(parameters.as_ref());
+        let inputs: Vec<AppInput> =
+            opening.user_input_form.into_iter().filter_map(Field::into_input).collect();
+        if problems.is_empty() {
+            problems.extend(unmet(&inputs));
+        }
         // An app may have no site, and its icon is the only thing lost then.
         let site = client.site().await.ok();
         let site: Site<'_> = parse(site.as_ref());
@@ -147,7 +172,7 @@ impl AppInfo {
             opening_statement: filled(opening.opening_statement),
             suggested_questions: opening.suggested_questions,
         });
-        Ok(Self { mode, version, profile, problems })
+        Ok(Self { mode, version, profile, inputs, problems })
     }
 }
 
@@ -157,7 +182,7 @@ struct About<'a> {
     name: Option<Cow<'a, str>>,
     #[serde(default, borrow, deserialize_with = "lenient::text")]
     description: Option<Cow<'a, str>>,
-    #[serde(default, deserialize_with = "lenient::texts")]
+    #[serde(default, deserialize_with = "lenient::list")]
     tags: Vec<String>,
     #[serde(default, borrow, deserialize_with = "lenient::text")]
     mode: Option<Cow<'a, str>>,
@@ -167,8 +192,42 @@ struct About<'a> {
 struct Opening<'a> {
     #[serde(default, borrow, deserialize_with = "lenient::text")]
     opening_statement: Option<Cow<'a, str>>,
-    #[serde(default, deserialize_with = "lenient::texts")]
+    #[serde(default, deserialize_with = "lenient::list")]
     suggested_questions: Vec<String>,
+    #[serde(default, deserialize_with = "lenient::list")]
+    user_input_form: Vec<Field>,
+}
+
+/// An item of the form: one member, named after the type.
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Field(HashMap<String, FieldBody>);
+
+#[derive(Deserialize)]
+struct FieldBody {
+    variable: String,
+    #[serde(default)]
+    required: Option<bool>,
+}
+
+impl Field {
+    /// The input, unless it is one that the app fills by itself.
+    fn into_input(self) -> Option<AppInput> {
+        let (kind, body) = self.0.into_iter().next()?;
+        let required = body.required.unwrap_or(false);
+        (kind != "external_data_tool").then_some(AppInput { name: body.variable, kind, required })
+    }
+}
+
+/// What is in the way when an app cannot do without inputs.
+fn unmet(inputs: &[AppInput]) -> Option<String> {
+    let required: Vec<&str> =
+        inputs.iter().filter(|input| input.required).map(|input| input.name.as_str()).collect();
+    if required.is_empty() {
+        return None;
+    }
+    let names = required.join(", ");
+    Some(format!("the Dify app requires inputs ({names}), and this version of the gateway gives none"))
 }
 
 #[derive(Default, Deserialize)]

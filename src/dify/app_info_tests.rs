@@ -67,6 +67,19 @@ async fn parameters_that_cannot_be_had_take_nothing_from_the_rest() {
 }
 
 #[tokio::test]
+async fn inputs_are_seen_and_required_ones_are_a_problem() {
+    let answers = [("info", "info_chatflow_echo"), ("parameters", "parameters_chatflow_inputs")];
+    let (_server, client) = dify("1.14.2", &answers).await;
+    let app = AppInfo::detect(&client).await.unwrap();
+    let inputs: Vec<_> = app.inputs.iter().map(|input| (input.name.as_str(), input.kind.as_str())).collect();
+    let expected = [("topic", "text-input"), ("tone", "select"), ("words", "number"), ("notes", "paragraph")];
+    assert_eq!(inputs, expected);
+    assert!(app.inputs[0].required && !app.inputs[1].required);
+    assert_eq!(app.problems.len(), 1);
+    assert!(app.problems[0].contains("(topic)"), "{:?}", app.problems);
+}
+
+#[tokio::test]
 async fn an_agent_and_a_chatbot_are_told_apart() {
     for (info, mode) in [("info_agent_fc", AppMode::AgentChat), ("info_chat_basic", AppMode::Chat)] {
         let (_server, client) =

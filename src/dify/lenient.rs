@@ -5,7 +5,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, DeserializeOwned, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 /// A string, borrowed from the input where it has no escapes.
@@ -155,10 +155,11 @@ impl<'de, T: Default + Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
     }
 }
 
-/// The strings of an array; anything else in it, or instead of it, is left out.
-pub(super) fn texts<'de, D>(deserializer: D) -> Result<Vec<String>, D::Error>
+/// The elements of an array that are what is wanted; anything else in it, or instead of it, is left out.
+pub(super) fn list<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
 where
     D: Deserializer<'de>,
+    T: DeserializeOwned,
 {
     let array = Option::<&RawValue>::deserialize(deserializer)?.map(RawValue::get).unwrap_or_default();
     let items: Vec<&RawValue> = serde_json::from_str(array).unwrap_or_default();

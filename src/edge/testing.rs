@@ -88,7 +88,7 @@ pub fn facts() -> Facts {
         replaced: Some("output_moderation".to_owned()),
         stop_confirmed: Some(true),
         usage: Some(Usage {
-            json: json(r#"{"prompt_tokens":12,"total_price":"0.0003000"}"#),
+            json: json(r#"{"promptTokens":12,"totalPrice":"0.0003000"}"#),
             prompt_tokens: Some(12),
             completion_tokens: Some(30),
             total_tokens: Some(42),

@@ -1,6 +1,7 @@
 //! What Dify tells beside the text, as the core's facts: usage, citations, time.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -68,12 +69,32 @@ fn usage(raw: &RawValue) -> Option<TimedUsage> {
     Some(TimedUsage {
         latency: number(wire.latency),
         usage: Usage {
-            json: Arc::from(raw.to_owned()),
+            json: Arc::from(named_as_a2a_does(raw)?),
             prompt_tokens: number(wire.prompt_tokens),
             completion_tokens: number(wire.completion_tokens),
             total_tokens: number(wire.total_tokens),
         },
     })
+}
+
+/// An object of Dify with its members renamed from `snake_case` to `camelCase` (A2A 1.0 §5.5), and their values to
+/// the letter: money is in decimal strings, and nobody rounds it.
+fn named_as_a2a_does(object: &RawValue) -> Option<Box<RawValue>> {
+    let members: BTreeMap<String, &RawValue> = serde_json::from_str(object.get()).ok()?;
+    let renamed: BTreeMap<String, &RawValue> =
+        members.into_iter().map(|(name, value)| (camel_case(&name), value)).collect();
+    serde_json::value::to_raw_value(&renamed).ok()
+}
+
+fn camel_case(name: &str) -> String {
+    let mut words = name.split('_');
+    let mut camel = words.next().unwrap_or_default().to_owned();
+    for word in words {
+        let mut letters = word.chars();
+        camel.extend(letters.next().map(|first| first.to_ascii_uppercase()));
+        camel.push_str(letters.as_str());
+    }
+    camel
 }
 
 fn citations(raw: &RawValue) -> Vec<Citation> {
@@ -126,12 +147,15 @@ mod tests {
     }
 
     #[test]
-    fn usage_is_kept_to_the_letter_and_its_time_counts_outside_graphs() {
+    fn d01_usage_keeps_its_values_to_the_letter_and_its_time_counts_outside_graphs() {
         let metadata = r#"{"usage":{"prompt_tokens":13,"completion_tokens":6,"total_tokens":19,"total_price":"0E-7","latency":1.5}}"#;
         let [FactsUpdate::ElapsedMs(1500), FactsUpdate::Usage(usage)] = &facts(metadata, false)[..] else {
             panic!("{:?}", facts(metadata, false))
         };
-        assert_eq!(usage.json.get(), &metadata[9..metadata.len() - 1]);
+        assert_eq!(
+            usage.json.get(),
+            r#"{"completionTokens":6,"latency":1.5,"promptTokens":13,"totalPrice":"0E-7","totalTokens":19}"#
+        );
         assert_eq!(
             (usage.prompt_tokens, usage.completion_tokens, usage.total_tokens),
             (Some(13), Some(6), Some(19))

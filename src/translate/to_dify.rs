@@ -30,7 +30,7 @@ fn text(part: &Part) -> Result<&str, Error> {
     let refuse = |what: &str| {
         let name = part.filename.as_deref().map(|name| format!(" ({name})")).unwrap_or_default();
         Err(Error::ContentTypeNotSupported(format!(
-            "{what}{name} cannot be passed on to this agent; it takes text parts"
+            "incompatible content type: {what}{name} is not supported by this agent; it takes text parts"
         )))
     };
     match &part.content {

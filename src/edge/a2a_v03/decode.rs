@@ -56,10 +56,11 @@ fn message(members: &Members<'_>) -> Option<Message> {
     })
 }
 
-/// `Part` (A2A 0.3 §6.5). A missing `kind` is inferred from the member of that name.
+/// `Part` (A2A 0.3 §6.5). A missing `kind` is read from `type`, its name before 0.2, or else inferred from the
+/// member of that name.
 fn part(members: &Members<'_>) -> Option<Part> {
     let metadata = metadata(members);
-    let kind = match members.field("kind") {
+    let kind = match members.field("kind").or_else(|| members.field("type")) {
         Some(kind) => kind.choice(&PART_KINDS)?,
         None => inferred_kind(members)?,
     };

@@ -91,7 +91,7 @@ fn sending_waits_unless_blocking_is_false() {
 
 #[test]
 fn parts_of_every_kind_are_read() {
-    let parts = r#"{"kind":"text","text":"a"},{"text":"no kind"},
+    let parts = r#"{"kind":"text","text":"a"},{"text":"no kind"},{"type":"text","text":"as before 0.2"},
         {"kind":"file","file":{"bytes":"+/8=","mimeType":"image/png","name":"a.png"}},
         {"kind":"file","file":{"uri":"https://x"},"metadata":{"m":1.0}},{"kind":"data","data":{"n":1.0}}"#;
     let parts = send(&with_part(parts)).unwrap().message.parts;
@@ -101,9 +101,12 @@ fn parts_of_every_kind_are_read() {
         Content::Text(text) => text,
         Content::Url(url) => url,
     });
-    assert_eq!(kinds.collect::<Vec<_>>(), ["a", "no kind", "raw", "https://x", r#"{"n":1.0}"#]);
-    assert_eq!(parts[2].filename.as_deref(), Some("a.png"));
-    assert_eq!(parts[3].metadata.as_deref().unwrap().get(), r#"{"m":1.0}"#);
+    assert_eq!(
+        kinds.collect::<Vec<_>>(),
+        ["a", "no kind", "as before 0.2", "raw", "https://x", r#"{"n":1.0}"#]
+    );
+    assert_eq!(parts[3].filename.as_deref(), Some("a.png"));
+    assert_eq!(parts[4].metadata.as_deref().unwrap().get(), r#"{"m":1.0}"#);
 }
 
 #[test]
@@ -116,6 +119,7 @@ fn o08_what_is_missing_or_wrong_is_named() {
         (r#"{"kind":"file","file":{"uri":"u","bytes":""}}"#, "message.parts[0].file"),
         (r#"{"kind":"file","file":{}}"#, "message.parts[0].file"),
         (r#"{"kind":"video"}"#, "message.parts[0].kind"),
+        (r#"{"type":"video","text":"not a text part"}"#, "message.parts[0].type"),
         ("{}", "message.parts[0].kind"),
     ] {
         assert_eq!(send(&with_part(part)).unwrap_err(), [field], "{part}");
