@@ -204,8 +204,14 @@ fn encode_delta(bencher: Bencher<'_, '_>, name: &str) {
 fn decode_send(bencher: Bencher<'_, '_>, name: &str) {
     let dialect = dialect(name);
     let (method, params) = match name {
-        "1.0" => ("SendStreamingMessage", r#"{"message":{"messageId":"m-1","role":"ROLE_USER","parts":[{"text":"Hello"}]}}"#),
-        "0.3" => ("message/stream", r#"{"message":{"kind":"message","messageId":"m-1","role":"user","parts":[{"kind":"text","text":"Hello"}]}}"#),
+        "1.0" => (
+            "SendStreamingMessage",
+            r#"{"message":{"messageId":"m-1","role":"ROLE_USER","parts":[{"text":"Hello"}]}}"#,
+        ),
+        "0.3" => (
+            "message/stream",
+            r#"{"message":{"kind":"message","messageId":"m-1","role":"user","parts":[{"kind":"text","text":"Hello"}]}}"#,
+        ),
         _ => ("message.send", r#"{"messages":[{"role":"user","parts":[{"type":"text","text":"Hello"}]}]}"#),
     };
     let body = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{params}}}"#);

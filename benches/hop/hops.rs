@@ -59,7 +59,13 @@ impl Kind {
     }
 
     /// Looks at every byte of an answer.
-    pub(crate) fn check(self, body: &Body, stand_in: &StandIn, script: Script, id: u64) -> Result<check::Seen> {
+    pub(crate) fn check(
+        self,
+        body: &Body,
+        stand_in: &StandIn,
+        script: Script,
+        id: u64,
+    ) -> Result<check::Seen> {
         let answer = stand_in.answer(script.deltas);
         match self {
             Self::Nginx => check::nginx(body, &answer),
@@ -74,7 +80,7 @@ pub(crate) struct Hop {
     /// Where it listens.
     pub address: SocketAddr,
     /// The processes whose CPU time counts.
-    pids: Vec<u32>,
+    pub pids: Vec<u32>,
     /// Ends with the hop.
     process: Child,
     stop: Option<std::process::Command>,
@@ -104,7 +110,8 @@ impl Hop {
         let mut stop = command();
         stop.args(["-s", "stop"]);
         let mut start = Command::from(command());
-        let process = start.stdin(Stdio::null()).spawn().context("nginx cannot be started; is it installed?")?;
+        let process =
+            start.stdin(Stdio::null()).spawn().context("nginx cannot be started; is it installed?")?;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let mut hop = Self { kind: Kind::Nginx, address, pids: Vec::new(), process, stop: Some(stop) };
         hop.wait_for_port().await?;
@@ -122,7 +129,9 @@ impl Hop {
         let mut command = Command::new(binary);
         // A directory and an environment of its own: no configuration of the one who runs this takes part.
         command.arg("serve").current_dir(dir).env_clear().kill_on_drop(true);
-        command.env("DIFY_API_URL", format!("http://{}/v1", stand_in.address)).env("DIFY_API_KEY", "app-bench");
+        command
+            .env("DIFY_API_URL", format!("http://{}/v1", stand_in.address))
+            .env("DIFY_API_KEY", "app-bench");
         command.env("HOST", "127.0.0.1").env("PORT", "0");
         command.envs(std::env::vars().filter(|(name, _)| name == "TOKIO_WORKER_THREADS"));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -142,7 +151,8 @@ impl Hop {
             }
             None
         });
-        let address = address.await.ok().flatten().with_context(|| format!("the gateway tells no address:\n{said}"))?;
+        let address =
+            address.await.ok().flatten().with_context(|| format!("the gateway tells no address:\n{said}"))?;
         tokio::spawn(async move { while heard.recv().await.is_some() {} });
         let pid = process.id().context("the gateway has ended")?;
         let mut hop = Self { kind: Kind::Gateway, address, pids: vec![pid], process, stop: None };

@@ -105,11 +105,14 @@ impl Loader {
         for (number, connection) in self.connections.drain(..load.streams).enumerate() {
             let first = self.next;
             self.next += as_u64(load.answers);
-            let start = load.pace.map_or(Duration::ZERO, |pace| pace.mul_f64(as_f64(number) / as_f64(load.streams)));
+            let start =
+                load.pace.map_or(Duration::ZERO, |pace| pace.mul_f64(as_f64(number) / as_f64(load.streams)));
             running.spawn(stream(kind, connection, load, first, start));
         }
         let mut taken = Vec::new();
-        while let Some(done) = timeout(MAX_ROUND, running.join_next()).await.context("a round takes too long")? {
+        while let Some(done) =
+            timeout(MAX_ROUND, running.join_next()).await.context("a round takes too long")?
+        {
             let (connection, answers) = done??;
             self.connections.push(connection);
             taken.extend(answers);
@@ -120,7 +123,8 @@ impl Loader {
         let cpu = self.hop.cpu()? - before;
         let answers = self.check(taken).await.with_context(|| format!("{} got it wrong", kind.name()))?;
         let events = answers.iter().map(|(seen, _)| seen.events).sum();
-        let mut delays: Vec<Duration> = answers.iter().flat_map(|(seen, ticket)| self.delays(seen, *ticket)).collect();
+        let mut delays: Vec<Duration> =
+            answers.iter().flat_map(|(seen, ticket)| self.delays(seen, *ticket)).collect();
         delays.sort_unstable();
         let answers = answers.into_iter().map(|(seen, _)| seen).collect();
         Ok(Round { cpu, wall, deltas: load.total(), events, answers, delays })
@@ -179,4 +183,3 @@ pub(crate) type Loaders = (Loader, Loader);
 pub(crate) async fn both(loaders: &mut Loaders, load: Load) -> Result<(Round, Round)> {
     Ok((loaders.0.round(load).await?, loaders.1.round(load).await?))
 }
-

@@ -83,7 +83,10 @@ impl Options {
             gateway: option("BENCH_GATEWAY", PathBuf::from(env!("CARGO_BIN_EXE_dify-a2a")))?,
         };
         let lengths = [options.burst.deltas, options.paced.deltas, options.long];
-        ensure!(lengths.iter().all(|deltas| (10..=MAX_DELTAS).contains(deltas)), "answers have 10 to {MAX_DELTAS} deltas");
+        ensure!(
+            lengths.iter().all(|deltas| (10..=MAX_DELTAS).contains(deltas)),
+            "answers have 10 to {MAX_DELTAS} deltas"
+        );
         for (name, value) in [
             ("BENCH_ROUNDS", options.rounds),
             ("BENCH_STREAMS", options.burst.streams),
@@ -128,9 +131,13 @@ async fn run() -> Result<()> {
     let stand_in = StandIn::start().await?;
     let nginx = Hop::nginx(&stand_in, dir.path()).await?;
     let gateway = Hop::gateway(&stand_in, dir.path(), &options.gateway).await?;
-    println!("cores: {}", std::thread::available_parallelism().map_or(0, usize::from));
+    println!(
+        "cores: {}, load: {}",
+        std::thread::available_parallelism().map_or(0, usize::from),
+        load_average()
+    );
     println!("stand-in {}, nginx {}, gateway {}", stand_in.address, nginx.address, gateway.address);
-    println!("gateway: {} (pid {})", options.gateway.display(), gateway.pid());
+    println!("gateway: {} (pid {}), with its defaults", options.gateway.display(), gateway.pid());
     println!("one delta: {WORD} bytes of text in an event of {} bytes, one HTTP chunk", message_bytes());
     let mut loaders = (Loader::new(nginx, stand_in.clone()), Loader::new(gateway, stand_in));
 
@@ -148,8 +155,16 @@ async fn run() -> Result<()> {
     if options.has("lengths") {
         lengths(&mut loaders, &options).await?;
     }
-    println!("\nevery byte was right");
+    let (nginx, gateway) = (cpu::peak_memory(&loaders.0.hop.pids), cpu::peak_memory(&loaders.1.hop.pids));
+    println!("\npeak memory: nginx {nginx} MiB, gateway {gateway} MiB; load now: {}", load_average());
+    println!("every byte was right");
     Ok(())
+}
+
+/// How busy the machine is, by the kernel's word: over one, five and fifteen minutes.
+fn load_average() -> String {
+    let loads = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    loads.split_ascii_whitespace().take(3).collect::<Vec<_>>().join(" ")
 }
 
 async fn burst(loaders: &mut Loaders, options: &Options) -> Result<()> {
@@ -178,7 +193,9 @@ async fn paced(loaders: &mut Loaders, options: &Options) -> Result<()> {
     let rounds = take_turns(loaders, load, options.rounds.min(5)).await?;
     costs(&rounds, PACED_TARGET);
     println!("  a delta's way, from the stand-in's write to the client's read, ms over all rounds:");
-    for (name, delays) in [("nginx", delays(&rounds, |round| &round.0)), ("gateway", delays(&rounds, |round| &round.1))] {
+    for (name, delays) in
+        [("nginx", delays(&rounds, |round| &round.0)), ("gateway", delays(&rounds, |round| &round.1))]
+    {
         let at = |share: f64| table::quantile(&delays, share).as_secs_f64() * 1e3;
         println!("    {name:<8} median {:.3}   99% {:.3}   worst {:.3}", at(0.5), at(0.99), at(1.0));
     }
@@ -186,7 +203,8 @@ async fn paced(loaders: &mut Loaders, options: &Options) -> Result<()> {
 }
 
 fn delays(rounds: &[(Round, Round)], of: impl Fn(&(Round, Round)) -> &Round) -> Vec<Duration> {
-    let mut delays: Vec<Duration> = rounds.iter().flat_map(|round| of(round).delays.iter().copied()).collect();
+    let mut delays: Vec<Duration> =
+        rounds.iter().flat_map(|round| of(round).delays.iter().copied()).collect();
     delays.sort_unstable();
     delays
 }
@@ -201,7 +219,9 @@ async fn take_turns(loaders: &mut Loaders, load: Load, rounds: usize) -> Result<
 }
 
 fn costs(rounds: &[(Round, Round)], target: f64) {
-    println!("  CPU µs per delta       min   median      max   CPU s a round (in ticks)   deltas/s   deltas/event");
+    println!(
+        "  CPU µs per delta       min   median      max   CPU s a round (in ticks)   deltas/s   deltas/event"
+    );
     let sides: [(&str, fn(&(Round, Round)) -> &Round); 2] =
         [("nginx", |round| &round.0), ("gateway", |round| &round.1)];
     for (name, side) in sides {
@@ -209,7 +229,8 @@ fn costs(rounds: &[(Round, Round)], target: f64) {
         let fine = Spread::of(rounds.iter().map(|round| side(round).cpu.best().as_secs_f64()));
         let coarse = Spread::of(rounds.iter().map(|round| side(round).cpu.coarse.as_secs_f64()));
         let speed = Spread::of(rounds.iter().map(|round| side(round).speed()));
-        let joined = Spread::of(rounds.iter().map(|round| as_f64(side(round).deltas) / as_f64(side(round).events)));
+        let joined =
+            Spread::of(rounds.iter().map(|round| as_f64(side(round).deltas) / as_f64(side(round).events)));
         println!(
             "    {name:<16} {:>8.3} {:>8.3} {:>8.3}   {:>13.3} ({:>8.2}) {:>10.0} {:>14.2}",
             cost.min, cost.median, cost.max, fine.median, coarse.median, speed.median, joined.median
@@ -243,8 +264,11 @@ async fn tenths(loaders: &mut Loaders, options: &Options) -> Result<()> {
     let sides: [(&str, fn(&(Round, Round)) -> &Round); 2] =
         [("nginx", |round| &round.0), ("gateway", |round| &round.1)];
     for (name, side) in sides {
-        let times: Vec<[f64; 10]> =
-            rounds.iter().flat_map(|round| &side(round).answers).map(|seen| pace_of_tenths(seen, load.deltas)).collect();
+        let times: Vec<[f64; 10]> = rounds
+            .iter()
+            .flat_map(|round| &side(round).answers)
+            .map(|seen| pace_of_tenths(seen, load.deltas))
+            .collect();
         print!("    {name:<14}");
         for tenth in 0..10 {
             print!("{:>8.3}", Spread::of(times.iter().filter_map(|times| times.get(tenth).copied())).median);
@@ -252,7 +276,9 @@ async fn tenths(loaders: &mut Loaders, options: &Options) -> Result<()> {
         let ratio = Spread::of(times.iter().map(|times| last(times) / first(times)));
         print!("          {:>6.2} {:>7.2} {:>5.2}", ratio.min, ratio.median, ratio.max);
         match name {
-            "gateway" => println!("   target at most {TENTHS_TARGET}: {}", verdict(ratio.median <= TENTHS_TARGET)),
+            "gateway" => {
+                println!("   target at most {TENTHS_TARGET}: {}", verdict(ratio.median <= TENTHS_TARGET))
+            }
             _ => println!(),
         }
     }
@@ -286,7 +312,9 @@ async fn lengths(loaders: &mut Loaders, options: &Options) -> Result<()> {
     const DELTAS: usize = 200_000;
     const REPEATS: usize = 5;
     let lengths = [20, 200, 2000, options.long];
-    println!("\nLENGTHS: CPU µs per delta by the length of answers, 2 connections, unpaced, {REPEATS} rounds in turn");
+    println!(
+        "\nLENGTHS: CPU µs per delta by the length of answers, 2 connections, unpaced, {REPEATS} rounds in turn"
+    );
     let mut rounds: Vec<Vec<(Round, Round)>> = lengths.iter().map(|_| Vec::new()).collect();
     for _ in 0..REPEATS {
         for (deltas, rounds) in lengths.iter().zip(&mut rounds) {
@@ -314,6 +342,9 @@ async fn lengths(loaders: &mut Loaders, options: &Options) -> Result<()> {
         anyhow::Ok(Spread::of(rounds.iter().map(|round| round.1.cost())).median)
     };
     let (short, long) = (cost(rounds.first())?, cost(rounds.last())?);
-    println!("    what a turn costs the gateway beside its deltas: about {:.0} µs of CPU", (short - long) * 20.0);
+    println!(
+        "    what a turn costs the gateway beside its deltas: about {:.0} µs of CPU",
+        (short - long) * 20.0
+    );
     Ok(())
 }

@@ -53,7 +53,8 @@ impl Answer {
             text.push_str(&word(number));
             text
         });
-        let frames = (0..deltas).map(|number| message(&word(number))).chain(std::iter::once(message_end(deltas)));
+        let frames =
+            (0..deltas).map(|number| message(&word(number))).chain(std::iter::once(message_end(deltas)));
         let (mut events, mut chunked, mut ends) = (Vec::new(), Vec::new(), Vec::new());
         for frame in frames {
             events.extend_from_slice(frame.as_bytes());
@@ -129,7 +130,9 @@ impl Script {
         let (kind, deltas) = (words.next()?, words.next()?.parse().ok()?);
         let pace = match kind {
             "burst" => None,
-            "paced" => Some((Duration::from_micros(words.next()?.parse().ok()?), words.next()?.parse().ok()?)),
+            "paced" => {
+                Some((Duration::from_micros(words.next()?.parse().ok()?), words.next()?.parse().ok()?))
+            }
             _ => return None,
         };
         (deltas <= MAX_DELTAS).then_some(Self { deltas, pace })
@@ -199,7 +202,8 @@ impl StandIn {
             return json(stream, "200 OK", PARAMETERS).await;
         }
         if !request.starts_with(b"POST /v1/chat-messages ") {
-            return json(stream, "404 NOT FOUND", r#"{"code":"not_found","message":"no","status":404}"#).await;
+            return json(stream, "404 NOT FOUND", r#"{"code":"not_found","message":"no","status":404}"#)
+                .await;
         }
         let Some(script) = query(request).and_then(Script::read) else {
             let refusal = r#"{"code":"invalid_param","message":"what?","status":400}"#;
@@ -271,6 +275,7 @@ fn content_length(head: &[u8]) -> usize {
 
 /// The query of a chat message. It is ours, so it has no escapes.
 fn query(request: &[u8]) -> Option<&str> {
-    let rest = std::str::from_utf8(request).ok()?.split_once("\"query\":")?.1.trim_start().strip_prefix('"')?;
+    let rest =
+        std::str::from_utf8(request).ok()?.split_once("\"query\":")?.1.trim_start().strip_prefix('"')?;
     rest.split_once('"').map(|(query, _)| query)
 }

@@ -15,14 +15,23 @@ impl Spread {
         numbers.sort_by(f64::total_cmp);
         let at = |place: usize| numbers.get(place).copied().unwrap_or(f64::NAN);
         let (low, high) = (numbers.len().saturating_sub(1) / 2, numbers.len() / 2);
-        Self { min: at(0), median: f64::midpoint(at(low), at(high)), max: at(numbers.len().saturating_sub(1)) }
+        Self {
+            min: at(0),
+            median: f64::midpoint(at(low), at(high)),
+            max: at(numbers.len().saturating_sub(1)),
+        }
     }
 }
 
 /// The time under which `share` of the sorted times lie.
 pub(crate) fn quantile(sorted: &[Duration], share: f64) -> Duration {
     let last = sorted.len().saturating_sub(1);
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "an index")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "an index"
+    )]
     let place = (last as f64 * share).round() as usize;
     sorted.get(place).copied().unwrap_or_default()
 }

@@ -32,13 +32,20 @@ pub(crate) struct Connection {
 
 impl Connection {
     pub(crate) async fn open(address: SocketAddr) -> Result<Self> {
-        let stream = TcpStream::connect(address).await.with_context(|| format!("cannot connect to {address}"))?;
+        let stream =
+            TcpStream::connect(address).await.with_context(|| format!("cannot connect to {address}"))?;
         stream.set_nodelay(true)?;
         Ok(Self { stream, address, buffer: vec![0; READ] })
     }
 
     /// Posts JSON and reads the answer to its end. `expected` is about how long it will be.
-    pub(crate) async fn post(&mut self, path: &str, headers: &str, json: &str, expected: usize) -> Result<Body> {
+    pub(crate) async fn post(
+        &mut self,
+        path: &str,
+        headers: &str,
+        json: &str,
+        expected: usize,
+    ) -> Result<Body> {
         let head = format!(
             "POST {path} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\n{headers}Content-Length: {}\r\n\r\n",
             self.address,

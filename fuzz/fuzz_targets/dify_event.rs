@@ -92,13 +92,8 @@ impl Turn {
         let log = TaskLog::new(support::task(Vec::new()));
         let (task, reader) = log.follow(Until::End, Closing::Whole);
         assert!(task.artifacts.is_empty());
-        let follower = Follower {
-            reader,
-            batch: Batch::default(),
-            texts: Default::default(),
-            last: 0,
-            statuses: 0,
-        };
+        let follower =
+            Follower { reader, batch: Batch::default(), texts: Default::default(), last: 0, statuses: 0 };
         Self { fold: Fold::new(settings.think), said: String::new(), outcome: None, log, follower, settings }
     }
 
@@ -143,7 +138,8 @@ impl Turn {
         self.follower.read();
         assert_eq!(self.follower.reader.take(&mut self.follower.batch), Found::Over);
         let task = self.log.snapshot();
-        let shown = |kind| task.artifacts.iter().find(|one| one.kind == kind).map_or("", |one| one.text.as_str());
+        let shown =
+            |kind| task.artifacts.iter().find(|one| one.kind == kind).map_or("", |one| one.text.as_str());
         assert_eq!(self.follower.texts[0], shown(TextArtifact::Answer));
         assert_eq!(self.follower.texts[1], shown(TextArtifact::Reasoning));
         if self.settings.think == ThinkMode::Drop {

@@ -31,7 +31,8 @@ fn read(body: &[u8], strictness: Strictness) -> bool {
         let id: Value = serde_json::from_str(envelope.id).expect("the id is JSON");
         assert_eq!(tree.get("id").unwrap_or(&Value::Null), &id);
         assert_eq!(tree.get("method").and_then(Value::as_str).unwrap_or(""), envelope.method);
-        let params = envelope.params.map(|params| serde_json::from_str(params.get()).expect("params are JSON"));
+        let params =
+            envelope.params.map(|params| serde_json::from_str(params.get()).expect("params are JSON"));
         assert_eq!(tree.get("params").filter(|value| !value.is_null()), params.as_ref());
     }
     match route(envelope.method, envelope.params) {

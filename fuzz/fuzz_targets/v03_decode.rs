@@ -4,6 +4,9 @@
 
 use dify_a2a::edge::a2a_v03::V03;
 use libfuzzer_sys::fuzz_target;
-use serde_json::json;
+use support::dialect::{Subject, read};
 
-fuzz_target!(|data: &[u8]| support::dialect::read(&V03, data, |message| json!({ "message": message })));
+const SUBJECT: Subject =
+    Subject { dialect: &V03, params: |message| format!(r#"{{"message":{message}}}"#), max_page: 100 };
+
+fuzz_target!(|data: &[u8]| read(SUBJECT, data));

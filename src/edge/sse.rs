@@ -135,7 +135,8 @@ impl Events {
     fn sent(&mut self) {
         let now = Instant::now();
         let paused = now - self.last_sent > PAUSE;
-        self.without_pause = if paused { self.without_pause / 2 } else { (self.without_pause + 1).min(2 * FLOOD) };
+        self.without_pause =
+            if paused { self.without_pause / 2 } else { (self.without_pause + 1).min(2 * FLOOD) };
         self.last_sent = now;
     }
 
@@ -234,14 +235,27 @@ mod tests {
         let ((), stream) = tokio::join!(writing, reading);
         let datas = stream.lines().filter_map(|line| line.strip_prefix("data: "));
         let values = datas.map(|data| serde_json::from_str::<serde_json::Value>(data).unwrap());
-        let text = |value: serde_json::Value| value.pointer("/artifactUpdate/artifact/parts/0/text")?.as_str().map(str::to_owned);
+        let text = |value: serde_json::Value| {
+            value.pointer("/artifactUpdate/artifact/parts/0/text")?.as_str().map(str::to_owned)
+        };
         values.filter_map(text).filter(|text| !text.is_empty()).collect()
     }
 
+    fn counted(count: usize) -> String {
+        (0..count).map(|number| format!("{number} ")).collect()
+    }
+
     #[tokio::test(start_paused = true)]
-    async fn pieces_at_the_pace_of_a_model_are_never_joined() {
-        let texts = texts(1000, Duration::from_millis(2)).await;
-        assert_eq!(texts.len(), 1000);
-        assert_eq!(texts.concat(), (0..1000).map(|number| format!("{number} ")).collect::<String>());
+    async fn pieces_at_the_pace_of_a_model_come_one_by_one() {
+        let texts = texts(1000, Duration::from_millis(5)).await;
+        assert_eq!((texts.len(), texts.concat()), (1000, counted(1000)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_flood_of_pieces_is_joined_and_its_beginning_is_not() {
+        let texts = texts(1000, Duration::ZERO).await;
+        assert_eq!(texts.concat(), counted(1000));
+        assert_eq!(texts[..20].concat(), counted(20));
+        assert!(texts.len() < 600, "{}", texts.len());
     }
 }
