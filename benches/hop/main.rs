@@ -49,6 +49,14 @@ const PACED_TARGET: f64 = 3.0;
 /// How much slower than the first tenth of a long answer the last may be.
 const TENTHS_TARGET: f64 = 1.10;
 
+/// A round of each hop.
+type Pair = (Round, Round);
+
+/// The hops' names, and which of a pair is whose.
+const SIDES: [(&str, Side); 2] = [("nginx", |pair| &pair.0), ("gateway", |pair| &pair.1)];
+
+type Side = fn(&Pair) -> &Round;
+
 struct Options {
     parts: String,
     rounds: usize,
@@ -193,24 +201,23 @@ async fn paced(loaders: &mut Loaders, options: &Options) -> Result<()> {
     let rounds = take_turns(loaders, load, options.rounds.min(5)).await?;
     costs(&rounds, PACED_TARGET);
     println!("  a delta's way, from the stand-in's write to the client's read, ms over all rounds:");
-    for (name, delays) in
-        [("nginx", delays(&rounds, |round| &round.0)), ("gateway", delays(&rounds, |round| &round.1))]
-    {
+    for (name, side) in SIDES {
+        let delays = delays(&rounds, side);
         let at = |share: f64| table::quantile(&delays, share).as_secs_f64() * 1e3;
         println!("    {name:<8} median {:.3}   99% {:.3}   worst {:.3}", at(0.5), at(0.99), at(1.0));
     }
     Ok(())
 }
 
-fn delays(rounds: &[(Round, Round)], of: impl Fn(&(Round, Round)) -> &Round) -> Vec<Duration> {
+fn delays(rounds: &[Pair], side: Side) -> Vec<Duration> {
     let mut delays: Vec<Duration> =
-        rounds.iter().flat_map(|round| of(round).delays.iter().copied()).collect();
+        rounds.iter().flat_map(|round| side(round).delays.iter().copied()).collect();
     delays.sort_unstable();
     delays
 }
 
 /// Rounds of nginx and the gateway in turn.
-async fn take_turns(loaders: &mut Loaders, load: Load, rounds: usize) -> Result<Vec<(Round, Round)>> {
+async fn take_turns(loaders: &mut Loaders, load: Load, rounds: usize) -> Result<Vec<Pair>> {
     let mut done = Vec::with_capacity(rounds);
     for _ in 0..rounds {
         done.push(both(loaders, load).await?);
@@ -218,13 +225,11 @@ async fn take_turns(loaders: &mut Loaders, load: Load, rounds: usize) -> Result<
     Ok(done)
 }
 
-fn costs(rounds: &[(Round, Round)], target: f64) {
+fn costs(rounds: &[Pair], target: f64) {
     println!(
         "  CPU µs per delta       min   median      max   CPU s a round (in ticks)   deltas/s   deltas/event"
     );
-    let sides: [(&str, fn(&(Round, Round)) -> &Round); 2] =
-        [("nginx", |round| &round.0), ("gateway", |round| &round.1)];
-    for (name, side) in sides {
+    for (name, side) in SIDES {
         let cost = Spread::of(rounds.iter().map(|round| side(round).cost()));
         let fine = Spread::of(rounds.iter().map(|round| side(round).cpu.best().as_secs_f64()));
         let coarse = Spread::of(rounds.iter().map(|round| side(round).cpu.coarse.as_secs_f64()));
@@ -261,9 +266,7 @@ async fn tenths(loaders: &mut Loaders, options: &Options) -> Result<()> {
     print!("  tenth           ");
     (1..=10).for_each(|tenth| print!("{tenth:>8}"));
     println!("   last/first: min  median  max");
-    let sides: [(&str, fn(&(Round, Round)) -> &Round); 2] =
-        [("nginx", |round| &round.0), ("gateway", |round| &round.1)];
-    for (name, side) in sides {
+    for (name, side) in SIDES {
         let times: Vec<[f64; 10]> = rounds
             .iter()
             .flat_map(|round| &side(round).answers)
@@ -315,7 +318,7 @@ async fn lengths(loaders: &mut Loaders, options: &Options) -> Result<()> {
     println!(
         "\nLENGTHS: CPU µs per delta by the length of answers, 2 connections, unpaced, {REPEATS} rounds in turn"
     );
-    let mut rounds: Vec<Vec<(Round, Round)>> = lengths.iter().map(|_| Vec::new()).collect();
+    let mut rounds: Vec<Vec<Pair>> = lengths.iter().map(|_| Vec::new()).collect();
     for _ in 0..REPEATS {
         for (deltas, rounds) in lengths.iter().zip(&mut rounds) {
             let answers = (DELTAS / 2).div_ceil(*deltas).min(1000);
@@ -337,7 +340,7 @@ async fn lengths(loaders: &mut Loaders, options: &Options) -> Result<()> {
             ratio.median
         );
     }
-    let cost = |rounds: Option<&Vec<(Round, Round)>>| {
+    let cost = |rounds: Option<&Vec<Pair>>| {
         let rounds = rounds.context("no rounds")?;
         anyhow::Ok(Spread::of(rounds.iter().map(|round| round.1.cost())).median)
     };
