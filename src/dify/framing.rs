@@ -69,7 +69,7 @@ impl Framer {
     /// [`TooLarge`] when the block, complete or not, is larger than the limit.
     pub fn next_block(&mut self) -> Result<Option<Cow<'_, str>>, TooLarge> {
         let Some(range) = self.find()? else { return Ok(None) };
-        Ok(self.buffer.get(range).map(String::from_utf8_lossy))
+        Ok(self.buffer.get(range).map(text))
     }
 
     /// Whether bytes are left over that no blank line has closed: a stream that ends now was cut.
@@ -142,6 +142,11 @@ impl Framer {
             self.buffer.shrink_to(KEPT_CAPACITY);
         }
     }
+}
+
+/// The bytes as text. The lossy way looks at every byte by itself; hardly ever is it needed.
+fn text(bytes: &[u8]) -> Cow<'_, str> {
+    std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
 }
 
 #[cfg(test)]

@@ -3,6 +3,10 @@
 //! One stream is one reader. Whatever is new since the client last took something becomes one write, so a client
 //! that keeps up gets every piece by itself and a slow one gets pieces joined; nothing waits for a slow client
 //! and nothing is kept for it. Every event has an `id:`, the place in the log right after it.
+//!
+//! A write costs far more than the piece it carries. So where pieces come without a pause for longer than any model
+//! speaks (a replayed or cached answer), the stream lets those go first that have work to do, and then writes what
+//! they have added: the faster it comes, the less it costs.
 
 use std::convert::Infallible;
 use std::io::Write;
@@ -28,6 +32,12 @@ pub const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-strea
 /// What goes out when there is nothing to say: a comment, which clients skip.
 const KEEP_ALIVE: &[u8] = b": keep-alive\n\n";
 
+/// Writes that follow one another within this time come without a pause.
+const PAUSE: Duration = Duration::from_millis(4);
+
+/// So many writes without a pause are a flood.
+const FLOOD: u32 = 32;
+
 /// What a binding puts around each result: the JSON-RPC envelope, or nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Wrap {
@@ -49,6 +59,9 @@ pub struct Events {
     opening: Option<Bytes>,
     timer: Pin<Box<Sleep>>,
     last_sent: Instant,
+    /// How many writes have come without a pause, up to twice [`FLOOD`]. A pause halves it: a machine that is busy
+    /// makes pauses of its own.
+    without_pause: u32,
 }
 
 impl Events {
@@ -71,6 +84,7 @@ impl Events {
             opening: None,
             timer: Box::pin(tokio::time::sleep_until(now + keep_alive)),
             last_sent: now,
+            without_pause: 0,
         };
         let mut out = Vec::new();
         let (at, wrap) = (events.reader.position(), &events.wrap);
@@ -96,23 +110,34 @@ impl Events {
             return Some(opening);
         }
         loop {
+            if self.without_pause >= FLOOD {
+                tokio::task::yield_now().await;
+            }
             match self.reader.take(&mut self.batch) {
                 Found::Over => return None,
                 Found::Events => {
                     let written = self.encode();
                     if !written.is_empty() {
-                        self.last_sent = Instant::now();
+                        self.sent();
                         return Some(Bytes::from(written));
                     }
                 }
                 Found::Nothing => {
                     if self.silence().await {
-                        self.last_sent = Instant::now();
+                        self.sent();
                         return Some(Bytes::from_static(KEEP_ALIVE));
                     }
                 }
             }
         }
+    }
+
+    fn sent(&mut self) {
+        let now = Instant::now();
+        let paused = now - self.last_sent > PAUSE;
+        self.without_pause =
+            if paused { self.without_pause / 2 } else { (self.without_pause + 1).min(2 * FLOOD) };
+        self.last_sent = now;
     }
 
     /// Waits for news. `true` when there was none for so long that a sign of life is due.
@@ -166,4 +191,71 @@ fn write_event(out: &mut Vec<u8>, at: Seq, wrap: &Wrap, result: &[u8]) {
     out.extend_from_slice(result);
     out.extend_from_slice(wrap.after);
     out.extend_from_slice(b"\n\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::core::event::{Status, TextArtifact};
+    use crate::core::log::TaskLog;
+    use crate::core::reader::{Closing, Until};
+    use crate::core::state::TaskState;
+    use crate::edge::a2a_v1::V1;
+    use crate::edge::dialect::{Dialect, StreamEnd};
+    use crate::edge::testing;
+
+    /// Writes numbers into a log, one at a time with `pause` between two, and gives the texts of the events that
+    /// a client gets of them.
+    async fn texts(count: usize, pause: Duration) -> Vec<String> {
+        let log = TaskLog::new(testing::submitted());
+        let (task, reader) = log.follow(Until::End, Closing::Mark);
+        let encoder = V1.stream(&task.id, &task.context_id, StreamEnd::Turn);
+        let mut events = Events::new(&task, reader, encoder, Wrap::default(), Duration::from_secs(60));
+        let writing = async {
+            for number in 0..count {
+                log.text(TextArtifact::Answer, &format!("{number} ")).unwrap();
+                tokio::task::yield_now().await;
+                if !pause.is_zero() {
+                    tokio::time::sleep(pause).await;
+                }
+            }
+            log.status(Arc::new(Status::plain(TaskState::Completed, task.created_at))).unwrap();
+        };
+        let reading = async {
+            let mut all = Vec::new();
+            while let Some(bytes) = events.next().await {
+                all.extend_from_slice(&bytes);
+                // As a server does, which writes before it asks for more.
+                tokio::task::yield_now().await;
+            }
+            String::from_utf8(all).unwrap()
+        };
+        let ((), stream) = tokio::join!(writing, reading);
+        let datas = stream.lines().filter_map(|line| line.strip_prefix("data: "));
+        let values = datas.map(|data| serde_json::from_str::<serde_json::Value>(data).unwrap());
+        let text = |value: serde_json::Value| {
+            value.pointer("/artifactUpdate/artifact/parts/0/text")?.as_str().map(str::to_owned)
+        };
+        values.filter_map(text).filter(|text| !text.is_empty()).collect()
+    }
+
+    fn counted(count: usize) -> String {
+        (0..count).map(|number| format!("{number} ")).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn pieces_at_the_pace_of_a_model_come_one_by_one() {
+        let texts = texts(1000, Duration::from_millis(5)).await;
+        assert_eq!((texts.len(), texts.concat()), (1000, counted(1000)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_flood_of_pieces_is_joined_and_its_beginning_is_not() {
+        let texts = texts(1000, Duration::ZERO).await;
+        assert_eq!(texts.concat(), counted(1000));
+        assert_eq!(texts[..20].concat(), counted(20));
+        assert!(texts.len() < 600, "{}", texts.len());
+    }
 }
