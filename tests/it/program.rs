@@ -259,4 +259,6 @@ async fn version_and_help() {
     for command in ["serve", "demo", "check", "card", "chat", "--config"] {
         assert!(help.contains(command), "{command}");
     }
+    let words = help.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains("the card appends /a2a"), "PUBLIC_URL is a base: {help}");
 }
