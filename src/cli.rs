@@ -65,7 +65,7 @@ struct Options {
     /// Port to listen on; 0 picks a free one (PORT)
     #[arg(long, global = true, value_name = "PORT")]
     port: Option<String>,
-    /// Address that the card gives to clients (PUBLIC_URL)
+    /// Base of the addresses that the card gives to clients; the card appends /a2a (PUBLIC_URL)
     #[arg(long, global = true, value_name = "URL")]
     public_url: Option<String>,
     /// error, warn, info, debug, trace or a filter (LOG_LEVEL)

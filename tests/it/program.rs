@@ -239,6 +239,16 @@ async fn card_prints_what_serve_would_show() {
     assert_eq!(output(&["card", "--extended"], &env).await.status.code(), Some(1));
 }
 
+/// Does what this line of `curl` would.
+async fn as_curl(line: &str) -> String {
+    let url = line.split_whitespace().find(|word| word.starts_with("http://")).expect("a URL");
+    let body = line.split("-d '").nth(1).expect("a body").trim_end().trim_end_matches('\'');
+    let request = reqwest::Client::new().post(url).header("Content-Type", "application/json");
+    let answer = request.header("A2A-Version", "1.0").body(body.to_owned()).send().await.expect("an answer");
+    assert_eq!(answer.status(), 200);
+    answer.text().await.expect("a body")
+}
+
 #[tokio::test]
 async fn the_lines_that_demo_prints_work_as_printed() {
     let env = [("HOST", "127.0.0.1"), ("PORT", "0")];
@@ -247,19 +257,18 @@ async fn the_lines_that_demo_prints_work_as_printed() {
     while banner.matches("curl ").count() < 3 {
         demo.out.read_line(&mut banner).await.expect("a line");
     }
+    let lines: Vec<&str> = banner.lines().filter(|line| line.starts_with("curl ")).collect();
     let mut answers = Vec::new();
-    for line in banner.lines().filter(|line| line.starts_with("curl ")) {
-        let url = line.split_whitespace().find(|word| word.starts_with("http://")).expect("a URL");
-        let body = line.split("-d '").nth(1).expect("a body").trim_end().trim_end_matches('\'');
-        let request = reqwest::Client::new().post(url).header("Content-Type", "application/json");
-        let answer =
-            request.header("A2A-Version", "1.0").body(body.to_owned()).send().await.expect("an answer");
-        assert_eq!(answer.status(), 200);
-        answers.push(answer.text().await.expect("a body"));
+    for line in &lines {
+        answers.push(as_curl(line).await);
     }
     assert!(answers[0].contains("TASK_STATE_COMPLETED") && answers[1].contains("TASK_STATE_COMPLETED"));
     let last: Value = serde_json::from_str(&answers[2]).expect("JSON");
     assert_eq!(last["result"]["task"]["artifacts"][0]["parts"][0]["text"], "Your name is Alice.");
+    // People repeat a line to watch again.
+    let again = as_curl(lines[1]).await;
+    assert!(again.matches("\ndata: ").count() > 3, "a stream of its own: {again}");
+    assert!(again.contains("TASK_STATE_SUBMITTED") && again.contains("TASK_STATE_WORKING"), "{again}");
     demo.terminate();
     assert_eq!(demo.end().await.0, Some(0));
 }
@@ -291,4 +300,6 @@ async fn version_and_help() {
     for command in ["serve", "demo", "check", "card", "chat", "--config"] {
         assert!(help.contains(command), "{command}");
     }
+    let words = help.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains("the card appends /a2a"), "PUBLIC_URL is a base: {help}");
 }
