@@ -6,17 +6,23 @@
 //!     talk     what is said in it: conversation, events, the fold
 //!     calls    the small calls beside it: stop, and whether a conversation is lost
 //!     bells    the moments at which waiting ends
+//!     source   the request on its way and its stream
+//!     pursuit  a stop that outlives its turn, since Dify had not begun yet
 //! ```
 
 mod attempt;
 pub mod backend;
 mod bells;
 mod calls;
+mod pursuit;
 mod run;
 #[cfg(test)]
 mod scripted;
+mod source;
 #[cfg(test)]
 mod stage;
+#[cfg(test)]
+mod stop_tests;
 mod talk;
 #[cfg(test)]
 mod tests;
