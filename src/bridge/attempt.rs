@@ -257,7 +257,8 @@ impl<'a> Attempt<'a> {
                     continue;
                 }
             };
-            let frame = match Frame::decode(&data) {
+            let mut spare = String::new();
+            let frame = match Frame::decode_or_mend(&data, &mut spare) {
                 Ok(frame) => frame,
                 Err(no_event) => {
                     ignore(&mut self.garbage, self.talk.turn, &no_event);
