@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::attempt::{Attempt, Ended, Means};
 use super::backend::Limits;
+use super::oddities::Oddities;
 use crate::core::backend::{Sink, TurnRequest};
 use crate::core::event::{Failure, FailureSource, Outcome};
 use crate::core::ids::TaskId;
@@ -18,6 +19,18 @@ use crate::translate::to_dify;
 
 /// Runs the turn to its end.
 pub(super) async fn run(means: Means<'_>, turn: &TurnRequest, sink: &mut dyn Sink) -> Outcome {
+    let mut oddities = Oddities::default();
+    let outcome = attempts(means, turn, sink, &mut oddities).await;
+    oddities.tell(&turn.task_id);
+    outcome
+}
+
+async fn attempts(
+    means: Means<'_>,
+    turn: &TurnRequest,
+    sink: &mut dyn Sink,
+    oddities: &mut Oddities,
+) -> Outcome {
     let query = match to_dify::query(&turn.message) {
         Ok(query) => query,
         Err(error) => return Outcome::Failed(unfit(&error)),
@@ -32,7 +45,9 @@ pub(super) async fn run(means: Means<'_>, turn: &TurnRequest, sink: &mut dyn Sin
             return Outcome::Stopped { confirmed: true };
         }
         let attempt = Attempt::begin(means, turn, &query, conversation, restarted, deadline, &mut *sink);
-        match attempt.run().await {
+        let (ended, odd) = attempt.run().await;
+        oddities.add(odd);
+        match ended {
             Ended::Over(outcome, cause) => {
                 log(turn, &outcome, cause.as_ref());
                 return outcome;
