@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use tracing_subscriber::fmt::MakeWriter;
 
-use super::scripted::{Answer, Step, stream};
+use super::scripted::{Answer, Step, json, stream};
 use super::stage::{END, HELLO, chat};
 
 /// The log of a test.
@@ -64,4 +64,15 @@ async fn what_could_not_be_used_is_counted_once_the_turn_is_over() {
     assert!(line.contains("DEBUG") && line.contains("unknown=1"), "{line}");
 
     assert!(lines_of(stream([HELLO, END], &[Step::End])).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_failed_turn_has_a_cause_in_the_log_only_if_there_is_one() {
+    let lines = lines_of(stream([HELLO], &[Step::End])).await;
+    let [line] = &lines[..] else { panic!("{lines:#?}") };
+    assert!(line.contains("a turn failed") && !line.contains("error.cause"), "{line}");
+
+    let lines = lines_of(json(502, "<html>")).await;
+    let [line] = &lines[..] else { panic!("{lines:#?}") };
+    assert!(line.contains(r#"error.cause="dify refused the request: http 502, code none""#), "{line}");
 }

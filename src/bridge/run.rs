@@ -3,6 +3,7 @@
 //! Dify has no way to tell a repeated request from a new one, so a request is sent again only when the first one
 //! certainly did nothing: no connection came about, the app's ceiling refused it, or the conversation was not there.
 
+use std::error::Error as _;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
@@ -97,18 +98,16 @@ fn unfit(error: &crate::core::error::Error) -> Failure {
 /// The one line that the log gets of a turn that went wrong. Dify's own words stay out: they may quote the caller.
 fn log(turn: &TurnRequest, outcome: &Outcome, cause: Option<&Error>) {
     let Outcome::Failed(failure) = outcome else { return };
-    let mut chain = String::new();
-    let mut next: Option<&dyn std::error::Error> = match cause {
-        Some(error) => Some(error),
-        None => None,
-    };
-    while let Some(error) = next {
-        if !chain.is_empty() {
+    let chain = cause.map(|error| {
+        let mut chain = error.to_string();
+        let mut next = error.source();
+        while let Some(error) = next {
             chain.push_str(": ");
+            chain.push_str(&error.to_string());
+            next = error.source();
         }
-        chain.push_str(&error.to_string());
-        next = error.source();
-    }
+        chain
+    });
     tracing::warn!(
         task.id = %turn.task_id,
         error.code = %failure.code,
