@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 use super::backend::Settings;
 use super::bells::{Bell, Bells};
 use super::calls;
+use super::oddities::Oddities;
 use super::pursuit::Pursuit;
 use super::source::{Source, Step};
 use super::talk::Talk;
@@ -92,8 +93,6 @@ pub(super) struct Attempt<'a> {
     check: Option<BoxFuture<'a, bool>>,
     /// Until when a stream that is left unnamed is read on.
     pursue_until: Instant,
-    /// Frames that were no events.
-    garbage: u32,
 }
 
 impl<'a> Attempt<'a> {
@@ -120,6 +119,7 @@ impl<'a> Attempt<'a> {
                 restarted,
                 fold: Fold::new(*think),
                 task_id: None,
+                oddities: Oddities::default(),
                 is_kept: false,
                 has_begun: false,
             },
@@ -135,12 +135,16 @@ impl<'a> Attempt<'a> {
             stop: Stop::Unasked,
             check: None,
             pursue_until: now + (*first_event_timeout).min(limits.pursuit),
-            garbage: 0,
         }
     }
 
-    /// Sees it through.
-    pub(super) async fn run(mut self) -> Ended {
+    /// Sees it through: how it ended, and what could not be used of it.
+    pub(super) async fn run(mut self) -> (Ended, Oddities) {
+        let ended = self.wait_for_end().await;
+        (ended, self.talk.oddities)
+    }
+
+    async fn wait_for_end(&mut self) -> Ended {
         let mut wish = pin!(self.talk.turn.stop.cancelled());
         let mut timer = pin!(sleep_until(self.bells.next().0));
         loop {
@@ -253,14 +257,15 @@ impl<'a> Attempt<'a> {
                 Ok(Some(data)) => data,
                 Ok(None) => continue,
                 Err(malformed) => {
-                    ignore(&mut self.garbage, self.talk.turn, &malformed);
+                    self.talk.oddities.garbage(&malformed);
                     continue;
                 }
             };
-            let frame = match Frame::decode(&data) {
+            let mut spare = String::new();
+            let frame = match Frame::decode_or_mend(&data, &mut spare) {
                 Ok(frame) => frame,
                 Err(no_event) => {
-                    ignore(&mut self.garbage, self.talk.turn, &no_event);
+                    self.talk.oddities.garbage(&no_event);
                     continue;
                 }
             };
@@ -375,12 +380,4 @@ fn wait<'f>(future: &'f mut Option<BoxFuture<'_, bool>>) -> impl Future<Output =
         Some(future) => Either::Left(future),
         None => Either::Right(pending()),
     }
-}
-
-/// Counts a frame that is no event, and speaks of the first one.
-fn ignore(garbage: &mut u32, turn: &TurnRequest, error: &dyn std::error::Error) {
-    if *garbage == 0 {
-        tracing::warn!(task.id = %turn.task_id, error = %error, "dify sent a frame that is no event; it is ignored");
-    }
-    *garbage = garbage.saturating_add(1);
 }

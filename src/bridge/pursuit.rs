@@ -97,7 +97,8 @@ impl Pursuit {
 /// The task that a block names, if it is a frame that names one.
 fn task_id(block: &str) -> Option<String> {
     let data = sse::data(block).ok()??;
-    let frame = Frame::decode(&data).ok()?;
+    let mut spare = String::new();
+    let frame = Frame::decode_or_mend(&data, &mut spare).ok()?;
     frame.task_id.filter(|name| !name.is_empty()).map(Cow::into_owned)
 }
 

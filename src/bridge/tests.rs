@@ -69,10 +69,11 @@ async fn garbage_between_frames_is_ignored() {
         b"\xEF\xBB\xBF: hi\r\n\r\ndata: {not json\r\n\r\ndata: [DONE]\n\ndata: {\"a\":1}\r\revent: x\n\n"
             .to_vec();
     let mut steps = vec![Step::Chunk(garbage)];
-    steps.extend(stream([r#"{"event":"brand_new","x":[1]}"#, HELLO, END], &[Step::End]));
+    let half = r#"{"event":"message","answer":"x\ud83dy"}"#;
+    steps.extend(stream([r#"{"event":"brand_new","x":[1]}"#, HELLO, half, END], &[Step::End]));
     let (outcome, notes) = chat(steps).await.play_new().await;
     assert!(matches!(outcome, Outcome::Completed));
-    assert_eq!(notes.answer, "hello");
+    assert_eq!(notes.answer, "hellox\u{fffd}y");
 }
 
 #[tokio::test]
