@@ -32,7 +32,7 @@ pub enum ChatError {
         excerpt: String,
     },
     /// The terminal is gone.
-    #[error("cannot read or write the terminal: {0}")]
+    #[error("cannot read or write the terminal")]
     Io(#[from] io::Error),
     /// The address leads to no card.
     #[error("there is no Agent Card at {tried}")]

@@ -19,13 +19,13 @@ pub enum AskError {
     #[error(transparent)]
     App(#[from] AppError),
     /// Dify did not say what the app is.
-    #[error("Dify did not say what the app is: {0}")]
+    #[error("Dify did not say what the app is")]
     Dify(#[from] DifyError),
     /// There is no extended card.
     #[error("this gateway has no extended card: it knows no callers that could see more than others")]
     NoExtendedCard,
     /// The card is not JSON; cannot happen.
-    #[error("the card could not be laid out: {0}")]
+    #[error("the card could not be laid out")]
     Layout(#[from] serde_json::Error),
 }
 

@@ -205,6 +205,12 @@ async fn card_prints_what_serve_would_show() {
     let served: Value = served.send().await.expect("an answer").json().await.expect("JSON");
     assert_eq!(card, served);
     assert_eq!(output(&["card", "--extended"], &env).await.status.code(), Some(1));
+    let env = [("DIFY_API_URL", "http://127.0.0.1:9/v1"), ("DIFY_API_KEY", KEY)];
+    let nowhere = output(&["card"], &env).await;
+    assert_eq!(nowhere.status.code(), Some(1));
+    let shown = text(&nowhere.stderr);
+    assert_eq!(shown.matches("dify cannot be reached").count(), 1, "each cause once: {shown}");
+    assert_eq!(shown.lines().count(), 1, "{shown}");
 }
 
 /// Does what this line of `curl` would.
