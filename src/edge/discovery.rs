@@ -56,7 +56,9 @@ impl Cards {
         }
     }
 
-    /// Since when the app is as it is.
+    /// Since when the app is as it is, as far as cards know: the start until one of them tells of the app, from then
+    /// on the time of the first card that told of it as it is. That may be later than the change, which costs a
+    /// client one more answer; it is never earlier, which would keep a client's old card alive.
     fn modified(&self, profile: &Arc<Profile>, now: Timestamp) -> Timestamp {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         if told.0 != *profile {
