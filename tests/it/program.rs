@@ -151,6 +151,17 @@ async fn check_tells_what_the_app_is_and_what_is_in_the_way() {
     assert_eq!(good.status.code(), Some(0), "{shown}{}", text(&good.stderr));
     assert!(shown.contains("Test app (chat)") && shown.contains("1.14.2") && !shown.contains(KEY), "{shown}");
 
+    let warned = "Warnings\n         PUBLIC_URL (server.public_url in TOML), from nowhere: is not set, so the card will \
+                  give http://<Host of each request>\n           behind a TLS proxy set PUBLIC_URL\n";
+    assert!(shown.contains(warned) && shown.ends_with("\nserve would work\n"), "{shown}");
+    for (name, value) in
+        [("PUBLIC_URL", "https://a.example"), ("HOST", "127.0.0.1"), ("HOST", "::1"), ("HOST", "localhost")]
+    {
+        let env = [("DIFY_API_URL", url.as_str()), ("DIFY_API_KEY", KEY), (name, value)];
+        let quiet = text(&output(&["check"], &env).await.stdout);
+        assert!(quiet.contains("serve would work") && !quiet.contains("Warnings"), "{name}: {quiet}");
+    }
+
     let refused = output(&["check"], &[("DIFY_API_URL", &url), ("DIFY_API_KEY", "app-wrong")]).await;
     let shown = text(&refused.stdout);
     assert_eq!(refused.status.code(), Some(1));
