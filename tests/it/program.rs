@@ -183,6 +183,17 @@ async fn check_tells_what_the_app_is_and_what_is_in_the_way() {
     assert_eq!(good.status.code(), Some(0), "{shown}{}", text(&good.stderr));
     assert!(shown.contains("Test app (chat)") && shown.contains("1.14.2") && !shown.contains(KEY), "{shown}");
 
+    let warned = "Warnings\n         PUBLIC_URL (server.public_url in TOML), from nowhere: is not set, so the card will \
+                  give http://<Host of each request>\n           behind a TLS proxy set PUBLIC_URL\n";
+    assert!(shown.contains(warned) && shown.ends_with("\nserve would work\n"), "{shown}");
+    for (name, value) in
+        [("PUBLIC_URL", "https://a.example"), ("HOST", "127.0.0.1"), ("HOST", "::1"), ("HOST", "localhost")]
+    {
+        let env = [("DIFY_API_URL", url.as_str()), ("DIFY_API_KEY", KEY), (name, value)];
+        let quiet = text(&output(&["check"], &env).await.stdout);
+        assert!(quiet.contains("serve would work") && !quiet.contains("Warnings"), "{name}: {quiet}");
+    }
+
     let refused = output(&["check"], &[("DIFY_API_URL", &url), ("DIFY_API_KEY", "app-wrong")]).await;
     let shown = text(&refused.stdout);
     assert_eq!(refused.status.code(), Some(1));
@@ -237,6 +248,12 @@ async fn card_prints_what_serve_would_show() {
     let served: Value = served.send().await.expect("an answer").json().await.expect("JSON");
     assert_eq!(card, served);
     assert_eq!(output(&["card", "--extended"], &env).await.status.code(), Some(1));
+    let env = [("DIFY_API_URL", "http://127.0.0.1:9/v1"), ("DIFY_API_KEY", KEY)];
+    let nowhere = output(&["card"], &env).await;
+    assert_eq!(nowhere.status.code(), Some(1));
+    let shown = text(&nowhere.stderr);
+    assert_eq!(shown.matches("dify cannot be reached").count(), 1, "each cause once: {shown}");
+    assert_eq!(shown.lines().count(), 1, "{shown}");
 }
 
 /// Does what this line of `curl` would.
@@ -273,23 +290,50 @@ async fn the_lines_that_demo_prints_work_as_printed() {
     assert_eq!(demo.end().await.0, Some(0));
 }
 
-#[tokio::test]
-async fn chat_talks_to_the_gateway_over_a_pipe() {
+/// Runs `chat` with these lines on a pipe.
+async fn chat_over_a_pipe(address: &str, lines: &[u8]) -> Output {
     use tokio::io::AsyncWriteExt;
-    let dify = FakeDify::echo().await;
-    let gateway = Gateway::before(&dify, &[]).await;
-    let mut command = program(&["chat", &gateway.client.base], &[]);
+    let mut command = program(&["chat", address], &[]);
     let mut child = command.stdin(Stdio::piped()).spawn().expect("started");
     let mut stdin = child.stdin.take().expect("stdin");
-    stdin.write_all(b"hello there\nand again\n/quit\n").await.expect("written");
-    let output =
-        tokio::time::timeout(PATIENCE, child.wait_with_output()).await.expect("in time").expect("an end");
+    stdin.write_all(lines).await.expect("written");
+    drop(stdin);
+    tokio::time::timeout(PATIENCE, child.wait_with_output()).await.expect("in time").expect("an end")
+}
+
+#[tokio::test]
+async fn chat_talks_to_the_gateway_over_a_pipe() {
+    let dify = FakeDify::echo().await;
+    let gateway = Gateway::before(&dify, &[]).await;
+    let output = chat_over_a_pipe(&gateway.client.base, b"hello there\nand again\n/quit\n").await;
     let shown = text(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     assert!(shown.contains("You said: hello there") && shown.contains("You said: and again"), "{shown}");
     assert_eq!(shown.matches("hello there").count(), 1, "the closing whole is not shown twice: {shown}");
     let chats = dify.chats();
     assert_eq!(chats[0].user(), chats[1].user(), "one conversation");
+}
+
+#[tokio::test]
+async fn chat_tells_a_script_that_the_last_turn_failed_and_takes_the_address_in_the_card() {
+    let dify = FakeDify::chat(|received| match received.said() {
+        "fail" => Reply::bytes(dify_frames::error(received, "completion_request_error", "no model")),
+        _ => Reply::bytes(dify_frames::echo(received)),
+    })
+    .await;
+    let gateway = Gateway::before(&dify, &[]).await;
+    let interface = format!("{}/a2a", gateway.client.base);
+    let failed = chat_over_a_pipe(&interface, b"hello\nfail\n").await;
+    assert_eq!(failed.status.code(), Some(1));
+    assert_eq!(text(&failed.stdout), "You said: hello\n");
+    let shown = text(&failed.stderr);
+    assert!(shown.contains("[failed: ") && shown.lines().count() == 1, "told once: {shown}");
+    let mended = chat_over_a_pipe(&interface, b"fail\nhello\n").await;
+    assert_eq!(mended.status.code(), Some(0));
+    let nowhere = chat_over_a_pipe(&format!("{interface}/card.json"), b"hello\n").await;
+    assert_eq!(nowhere.status.code(), Some(1));
+    let shown = text(&nowhere.stderr);
+    assert!(shown.contains(&format!("no Agent Card at {interface}/card.json")), "{shown}");
 }
 
 #[tokio::test]
