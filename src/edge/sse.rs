@@ -232,7 +232,8 @@ mod tests {
             }
             String::from_utf8(all).unwrap()
         };
-        let ((), stream) = tokio::join!(writing, reading);
+        // In this order every time, so that what comes joined does not depend on luck.
+        let ((), stream) = tokio::join!(biased; writing, reading);
         let datas = stream.lines().filter_map(|line| line.strip_prefix("data: "));
         let values = datas.map(|data| serde_json::from_str::<serde_json::Value>(data).unwrap());
         let text = |value: serde_json::Value| {
