@@ -111,11 +111,6 @@ impl DifyBackend {
         }
     }
 
-    /// What is known of the app.
-    pub fn app(&self) -> Arc<AppInfo> {
-        self.app.load_full()
-    }
-
     /// Asks Dify anew what the app is. For the start and for every few minutes, since authors republish.
     ///
     /// # Errors

@@ -160,7 +160,7 @@ impl Fold {
             | DifyEvent::LoopCompleted(_)
             | DifyEvent::LoopNext(_)
             | DifyEvent::LoopStarted(_)
-            | DifyEvent::MessageFile(_)
+            | DifyEvent::MessageFile
             | DifyEvent::ParallelBranchFinished
             | DifyEvent::ParallelBranchStarted
             | DifyEvent::Ping

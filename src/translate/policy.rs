@@ -49,7 +49,7 @@ impl Policy {
             | DifyEvent::HumanInputRequired
             | DifyEvent::Message { .. }
             | DifyEvent::MessageEnd(_)
-            | DifyEvent::MessageFile(_)
+            | DifyEvent::MessageFile
             | DifyEvent::MessageFileText { .. }
             | DifyEvent::MessageReplace { .. }
             | DifyEvent::ParallelBranchFinished
