@@ -16,7 +16,7 @@ use crate::core::backend::{Backend, Profile, Readiness, Sink, TurnRequest};
 use crate::core::error::Error as CoreError;
 use crate::core::event::Outcome;
 use crate::core::message::Message;
-use crate::dify::app_info::AppInfo;
+use crate::dify::app_info::{self, AppInfo};
 use crate::dify::client::Client;
 use crate::dify::error::Error;
 use crate::dify::framing::MAX_EVENT_BYTES;
@@ -111,11 +111,6 @@ impl DifyBackend {
         }
     }
 
-    /// What is known of the app.
-    pub fn app(&self) -> Arc<AppInfo> {
-        self.app.load_full()
-    }
-
     /// Asks Dify anew what the app is. For the start and for every few minutes, since authors republish.
     ///
     /// # Errors
@@ -130,8 +125,8 @@ impl DifyBackend {
         if let Some(problem) = self.app.load().mode.problem() {
             return Readiness::NotReady(problem);
         }
-        match self.client.info().await {
-            Ok(_) => Readiness::Ready,
+        match app_info::reach(&self.client).await {
+            Ok(()) => Readiness::Ready,
             Err(error) => Readiness::NotReady(error.to_string()),
         }
     }

@@ -72,6 +72,7 @@ impl Sink for Notes {
 pub(super) struct Stage {
     pub(super) dify: Scripted,
     pub(super) backend: DifyBackend,
+    pub(super) client: Client,
     pub(super) tracker: TaskTracker,
 }
 
@@ -102,8 +103,10 @@ pub(super) async fn stage_with(script: Vec<(&'static str, Vec<Answer>)>, setting
         connect_timeout: Duration::from_secs(2),
         idle_timeout: Duration::from_millis(1500),
     });
+    let client = client.unwrap();
     let tracker = TaskTracker::new();
-    Stage { dify, backend: DifyBackend::new(client.unwrap(), settings, tracker.clone()), tracker }
+    let backend = DifyBackend::new(client.clone(), settings, tracker.clone());
+    Stage { dify, backend, client, tracker }
 }
 
 pub(super) async fn on_stage(script: Vec<(&'static str, Vec<Answer>)>) -> Stage {
