@@ -8,8 +8,8 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::time::Instant;
-use tokio_util::task::TaskTracker;
 
+use super::afterwards::Afterwards;
 use super::attempt::Means;
 use super::run;
 use crate::core::backend::{Backend, Profile, Readiness, Sink, TurnRequest};
@@ -81,7 +81,7 @@ impl Default for Limits {
 pub struct DifyBackend {
     client: Client,
     settings: Settings,
-    tracker: TaskTracker,
+    afterwards: Afterwards,
     app: ArcSwap<AppInfo>,
     readiness: ArcSwapOption<Known>,
     is_probing: AtomicBool,
@@ -97,14 +97,14 @@ struct Known {
 impl DifyBackend {
     /// A backend that talks through `client`. Asks Dify nothing yet.
     ///
-    /// What goes on after a turn (reading the rest of its stream, a stop) runs under `tracker`, for
-    /// [`Limits::pursuit`] and some seconds at most. Who waits for the tracker closes it first: from then on it takes
-    /// [`Limits::stop_before_begin`], the 5 s of a small call and [`Limits::drain`] at most, together 10 s.
-    pub fn new(client: Client, settings: Settings, tracker: TaskTracker) -> Self {
+    /// What goes on after a turn (reading the rest of its stream, a stop) runs under `afterwards`, for
+    /// [`Limits::pursuit`] and some seconds at most; once that ends, for [`Limits::stop_before_begin`], the 5 s of a
+    /// small call and [`Limits::drain`] at most, together 10 s.
+    pub fn new(client: Client, settings: Settings, afterwards: Afterwards) -> Self {
         Self {
             client,
             settings,
-            tracker,
+            afterwards,
             app: ArcSwap::default(),
             readiness: ArcSwapOption::empty(),
             is_probing: AtomicBool::new(false),
@@ -159,7 +159,7 @@ impl Backend for DifyBackend {
     }
 
     fn run<'a>(&'a self, turn: TurnRequest, sink: &'a mut dyn Sink) -> BoxFuture<'a, Outcome> {
-        let means = Means { client: &self.client, settings: &self.settings, tracker: &self.tracker };
+        let means = Means { client: &self.client, settings: &self.settings, afterwards: &self.afterwards };
         async move { run::run(means, &turn, sink).await }.boxed()
     }
 
