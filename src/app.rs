@@ -27,6 +27,9 @@ const REFRESH_EVERY: Duration = Duration::from_secs(300);
 /// How often while Dify has not answered yet.
 const RETRY_EVERY: Duration = Duration::from_secs(10);
 
+/// How long the end waits for what still goes on between the gateway and Dify, such as a last stop.
+const LAST_CALLS: Duration = Duration::from_secs(10);
+
 /// How long the start waits for Dify's first word about the app, so that the first card is the right one.
 const FIRST_REFRESH: Duration = Duration::from_secs(2);
 
@@ -111,12 +114,14 @@ impl App {
         });
     }
 
-    /// Ends everything in order: running turns get `grace`.
-    pub async fn end(&self, grace: Duration) {
+    /// Ends everything in order: running turns may end by themselves until `grace` is over.
+    pub async fn end(&self, grace: impl Future<Output = ()>) {
         self.engine.drain(grace).await;
         self.stop.cancel();
         self.background.close();
-        self.background.wait().await;
+        if tokio::time::timeout(LAST_CALLS, self.background.wait()).await.is_err() {
+            tracing::warn!(calls = self.background.len(), "calls to Dify were still under way");
+        }
     }
 }
 

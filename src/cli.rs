@@ -45,9 +45,9 @@ enum Command {
         #[arg(long)]
         extended: bool,
     },
-    /// Chat with any A2A agent in the terminal
+    /// Chat with any A2A agent in the terminal; in a pipe it exits with 1 if the last turn failed
     Chat {
-        /// Address of the agent, or of its card
+        /// Address of the agent, of its interface, or of its card
         #[arg(default_value = chat::USUAL_URL)]
         url: String,
     },
@@ -65,7 +65,7 @@ struct Options {
     /// Port to listen on; 0 picks a free one (PORT)
     #[arg(long, global = true, value_name = "PORT")]
     port: Option<String>,
-    /// Address that the card gives to clients (PUBLIC_URL)
+    /// Base of the addresses that the card gives to clients; the card appends /a2a (PUBLIC_URL)
     #[arg(long, global = true, value_name = "URL")]
     public_url: Option<String>,
     /// error, warn, info, debug, trace or a filter (LOG_LEVEL)
@@ -130,15 +130,20 @@ impl Cli {
                 writeln!(out, "{card}")?;
             }
             Command::Chat { url } => {
+                let interactive = std::io::stdin().is_terminal();
                 let terminal = chat::Terminal {
                     input: BufReader::new(tokio::io::stdin()),
                     output: out,
                     notes: &mut std::io::stderr(),
-                    interactive: std::io::stdin().is_terminal(),
+                    interactive,
                     output_is_screen: std::io::stdout().is_terminal(),
                     notes_are_screen: std::io::stderr().is_terminal(),
                 };
-                chat::run(&url, terminal).await?;
+                // A person has seen how it went; a script wants to be told.
+                let went_well = chat::run(&url, terminal).await?;
+                if !went_well && !interactive {
+                    return Ok(ExitCode::FAILURE);
+                }
             }
         }
         Ok(ExitCode::SUCCESS)

@@ -5,18 +5,24 @@ use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::time::Duration;
 
 use axum_server::Handle;
-use axum_server::accept::NoDelayAcceptor;
 use hyper_util::rt::TokioTimer;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::{App, AppError};
 use crate::config::Settings;
+use crate::guard::Guard;
 
 /// How long a client may take to send a request's head.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Streams that one HTTP/2 connection may have open.
 const MAX_STREAMS: u32 = 1024;
+
+/// How often an HTTP/2 client is asked whether it is still there.
+const PING_EVERY: Duration = Duration::from_secs(30);
+
+/// How long it may take to say so.
+const PING_ANSWER: Duration = Duration::from_secs(20);
 
 /// How long clients may take to read what is left once all turns have ended.
 const LAST_BYTES: Duration = Duration::from_secs(5);
@@ -67,24 +73,31 @@ impl Server {
     }
 
     /// Serves until `shutdown` is done, then ends in order: takes no more connections, lets running turns end for
-    /// the grace, ends the rest as failed, and gives clients a moment to read that.
+    /// the grace, or until `hurry` is done, ends the rest as failed, and gives clients a moment to read that.
     ///
     /// # Errors
     /// When the listener breaks.
-    pub async fn run(self, shutdown: impl Future<Output = ()>) -> io::Result<()> {
+    pub async fn run(
+        self,
+        shutdown: impl Future<Output = ()>,
+        hurry: impl Future<Output = ()>,
+    ) -> io::Result<()> {
         let handle = Handle::new();
-        let mut server =
-            axum_server::from_tcp(self.listener)?.acceptor(NoDelayAcceptor::new()).handle(handle.clone());
+        let mut server = axum_server::from_tcp(self.listener)?.acceptor(Guard).handle(handle.clone());
         let http = server.http_builder();
         http.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
-        http.http2().timer(TokioTimer::new()).max_concurrent_streams(MAX_STREAMS);
+        http.http2()
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(MAX_STREAMS)
+            .keep_alive_interval(PING_EVERY)
+            .keep_alive_timeout(PING_ANSWER);
         let serving = server.serve(self.app.router.clone().into_make_service());
         tokio::pin!(serving);
         tokio::select! {
             ended = &mut serving => return ended,
             () = shutdown => {}
         }
-        tracing::info!(grace_ms = self.grace.as_millis(), "shutting down");
+        tracing::info!(grace = ?self.grace, "shutting down");
         handle.graceful_shutdown(None);
         let clients_gone = CancellationToken::new();
         let (served, ()) = tokio::join!(
@@ -94,7 +107,13 @@ impl Server {
                 served
             },
             async {
-                self.app.end(self.grace).await;
+                let grace = async {
+                    tokio::select! {
+                        () = tokio::time::sleep(self.grace) => {}
+                        () = hurry => tracing::info!("told again to stop; not waiting for the grace to end"),
+                    }
+                };
+                self.app.end(grace).await;
                 // All turns have ended; clients get a moment to read that, unless they are gone already.
                 let _ = tokio::time::timeout(LAST_BYTES, clients_gone.cancelled()).await;
                 handle.shutdown();

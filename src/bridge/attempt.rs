@@ -6,18 +6,20 @@
 
 use std::pin::pin;
 
-use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Either, pending};
-use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_util::task::TaskTracker;
 
 use super::backend::Settings;
 use super::bells::{Bell, Bells};
 use super::calls;
+use super::oddities::Oddities;
+use super::pursuit::Pursuit;
+use super::source::{Source, Step};
 use super::talk::Talk;
 use crate::core::backend::{Sink, TurnRequest};
 use crate::core::event::{Failure, Outcome};
-use crate::dify::client::{Client, EventResponse};
+use crate::dify::client::Client;
 use crate::dify::error::{self, Error};
 use crate::dify::event::Frame;
 use crate::dify::framing::Framer;
@@ -54,18 +56,8 @@ enum Leave {
     Drain,
     /// There is nothing left of it.
     Gone,
-}
-
-/// Where bytes come from.
-enum Source<'a> {
-    Opening(BoxFuture<'a, Result<EventResponse, Error>>),
-    Reading(EventResponse),
-}
-
-enum Step {
-    Chunk(bytes::Bytes),
-    End,
-    Opened,
+    /// Nobody waits for it, but Dify may have begun or begin yet: it is read on until it can be stopped.
+    Pursue,
 }
 
 /// How far a wish to stop has come.
@@ -93,14 +85,14 @@ enum Wake {
 pub(super) struct Attempt<'a> {
     means: Means<'a>,
     talk: Talk<'a>,
-    source: Source<'a>,
+    source: Source,
     framer: Framer,
     bells: Bells,
     stop: Stop<'a>,
     /// Asks whether the conversation is lost.
     check: Option<BoxFuture<'a, bool>>,
-    /// Frames that were no events.
-    garbage: u32,
+    /// Until when a stream that is left unnamed is read on.
+    pursue_until: Instant,
 }
 
 impl<'a> Attempt<'a> {
@@ -117,7 +109,6 @@ impl<'a> Attempt<'a> {
         let Settings { first_event_timeout, think, limits, .. } = means.settings;
         let now = Instant::now();
         let patience = limits.conversation_check.min(*first_event_timeout / 2);
-        let client = means.client;
         let request = ChatRequest::new(query, &turn.user, conversation);
         Self {
             means,
@@ -128,10 +119,11 @@ impl<'a> Attempt<'a> {
                 restarted,
                 fold: Fold::new(*think),
                 task_id: None,
+                oddities: Oddities::default(),
                 is_kept: false,
                 has_begun: false,
             },
-            source: Source::Opening(async move { client.chat(&request).await }.boxed()),
+            source: Source::of(means.client, &request),
             framer: Framer::new(limits.max_event_bytes),
             bells: Bells {
                 check: conversation.map(|_| now + patience),
@@ -142,12 +134,17 @@ impl<'a> Attempt<'a> {
             },
             stop: Stop::Unasked,
             check: None,
-            garbage: 0,
+            pursue_until: now + (*first_event_timeout).min(limits.pursuit),
         }
     }
 
-    /// Sees it through.
-    pub(super) async fn run(mut self) -> Ended {
+    /// Sees it through: how it ended, and what could not be used of it.
+    pub(super) async fn run(mut self) -> (Ended, Oddities) {
+        let ended = self.wait_for_end().await;
+        (ended, self.talk.oddities)
+    }
+
+    async fn wait_for_end(&mut self) -> Ended {
         let mut wish = pin!(self.talk.turn.stop.cancelled());
         let mut timer = pin!(sleep_until(self.bells.next().0));
         loop {
@@ -223,8 +220,8 @@ impl<'a> Attempt<'a> {
             Bell::FirstFrame => {
                 self.lose(error::never_started(first_event_timeout.as_secs()), Leave::Gone, None).await
             }
-            Bell::Stop => self.lose(error::disconnected(), Leave::Gone, None).await,
-            Bell::Turn => self.lose(error::took_too_long(turn_timeout.as_secs()), Leave::Abandon, None).await,
+            Bell::Stop => self.lose(error::disconnected(), Leave::Pursue, None).await,
+            Bell::Turn => self.lose(error::took_too_long(turn_timeout.as_secs()), Leave::Pursue, None).await,
         }
     }
 
@@ -260,14 +257,15 @@ impl<'a> Attempt<'a> {
                 Ok(Some(data)) => data,
                 Ok(None) => continue,
                 Err(malformed) => {
-                    ignore(&mut self.garbage, self.talk.turn, &malformed);
+                    self.talk.oddities.garbage(&malformed);
                     continue;
                 }
             };
-            let frame = match Frame::decode(&data) {
+            let mut spare = String::new();
+            let frame = match Frame::decode_or_mend(&data, &mut spare) {
                 Ok(frame) => frame,
                 Err(no_event) => {
-                    ignore(&mut self.garbage, self.talk.turn, &no_event);
+                    self.talk.oddities.garbage(&no_event);
                     continue;
                 }
             };
@@ -338,33 +336,30 @@ impl<'a> Attempt<'a> {
 
     fn leave(&mut self, leave: Leave) {
         let Means { client, settings, tracker } = self.means;
-        match leave {
-            Leave::Gone => {}
-            Leave::Abandon => {
-                if let (Some(task_id), Stop::Unasked) = (self.talk.task_id.take(), &self.stop) {
+        match (leave, self.talk.task_id.take()) {
+            (Leave::Gone, _) | (Leave::Abandon, None) => {}
+            (Leave::Abandon | Leave::Pursue, Some(task_id)) => {
+                if matches!(self.stop, Stop::Unasked) {
                     tracker.spawn(calls::stop(client.clone(), task_id, self.talk.turn.user.clone()));
                 }
             }
-            Leave::Drain => {
-                let nothing = Source::Opening(pending().boxed());
-                if let Source::Reading(mut response) = std::mem::replace(&mut self.source, nothing) {
-                    let rest = async move { while let Ok(Some(_)) = response.chunk().await {} };
-                    tracker.spawn(timeout(settings.limits.drain, rest));
-                }
+            (Leave::Drain, _) => {
+                tracker.spawn(self.source.take().drain(settings.limits.drain));
             }
-        }
-    }
-}
-
-impl Source<'_> {
-    /// What comes next. Dropping the future loses nothing.
-    async fn next(&mut self) -> Result<Step, Error> {
-        match self {
-            Self::Opening(response) => {
-                *self = Self::Reading(response.await?);
-                Ok(Step::Opened)
+            (Leave::Pursue, None) => {
+                let pursuit = Pursuit {
+                    client: client.clone(),
+                    task: self.talk.turn.task_id.clone(),
+                    user: self.talk.turn.user.clone(),
+                    source: self.source.take(),
+                    framer: std::mem::take(&mut self.framer),
+                    until: self.pursue_until,
+                    at_end: settings.limits.stop_before_begin,
+                    drain: settings.limits.drain,
+                    tracker: tracker.clone(),
+                };
+                tracker.spawn(pursuit.run());
             }
-            Self::Reading(response) => Ok(response.chunk().await?.map_or(Step::End, Step::Chunk)),
         }
     }
 }
@@ -385,12 +380,4 @@ fn wait<'f>(future: &'f mut Option<BoxFuture<'_, bool>>) -> impl Future<Output =
         Some(future) => Either::Left(future),
         None => Either::Right(pending()),
     }
-}
-
-/// Counts a frame that is no event, and speaks of the first one.
-fn ignore(garbage: &mut u32, turn: &TurnRequest, error: &dyn std::error::Error) {
-    if *garbage == 0 {
-        tracing::warn!(task.id = %turn.task_id, error = %error, "dify sent a frame that is no event; it is ignored");
-    }
-    *garbage = garbage.saturating_add(1);
 }

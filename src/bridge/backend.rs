@@ -52,6 +52,9 @@ pub struct Limits {
     pub grace: Duration,
     /// Largest event of a stream, bytes.
     pub max_event_bytes: usize,
+    /// How long, from the request, a stream is read on after its turn was stopped, until it names Dify's task; at
+    /// most the time for the first frame. Once the gateway ends, only `stop_before_begin` longer.
+    pub pursuit: Duration,
     /// How long a stream may go on after the stop endpoint was called. Dify looks about once a second.
     pub stop_after_call: Duration,
     /// How long a stop waits for the first frame, without which Dify's task has no name.
@@ -66,6 +69,7 @@ impl Default for Limits {
             drain: Duration::from_secs(2),
             grace: Duration::from_secs(2),
             max_event_bytes: MAX_EVENT_BYTES,
+            pursuit: Duration::from_secs(30),
             stop_after_call: Duration::from_secs(5),
             stop_before_begin: Duration::from_secs(3),
         }
@@ -91,8 +95,11 @@ struct Known {
 }
 
 impl DifyBackend {
-    /// A backend that talks through `client`. What goes on after a turn (reading the rest of its stream, a last
-    /// stop) runs under `tracker`, for seconds at most. Asks Dify nothing yet.
+    /// A backend that talks through `client`. Asks Dify nothing yet.
+    ///
+    /// What goes on after a turn (reading the rest of its stream, a stop) runs under `tracker`, for
+    /// [`Limits::pursuit`] and some seconds at most. Who waits for the tracker closes it first: from then on it takes
+    /// [`Limits::stop_before_begin`], the 5 s of a small call and [`Limits::drain`] at most, together 10 s.
     pub fn new(client: Client, settings: Settings, tracker: TaskTracker) -> Self {
         Self {
             client,

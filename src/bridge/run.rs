@@ -3,6 +3,7 @@
 //! Dify has no way to tell a repeated request from a new one, so a request is sent again only when the first one
 //! certainly did nothing: no connection came about, the app's ceiling refused it, or the conversation was not there.
 
+use std::error::Error as _;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::attempt::{Attempt, Ended, Means};
 use super::backend::Limits;
+use super::oddities::Oddities;
 use crate::core::backend::{Sink, TurnRequest};
 use crate::core::event::{Failure, FailureSource, Outcome};
 use crate::core::ids::TaskId;
@@ -18,6 +20,18 @@ use crate::translate::to_dify;
 
 /// Runs the turn to its end.
 pub(super) async fn run(means: Means<'_>, turn: &TurnRequest, sink: &mut dyn Sink) -> Outcome {
+    let mut oddities = Oddities::default();
+    let outcome = attempts(means, turn, sink, &mut oddities).await;
+    oddities.tell(&turn.task_id);
+    outcome
+}
+
+async fn attempts(
+    means: Means<'_>,
+    turn: &TurnRequest,
+    sink: &mut dyn Sink,
+    oddities: &mut Oddities,
+) -> Outcome {
     let query = match to_dify::query(&turn.message) {
         Ok(query) => query,
         Err(error) => return Outcome::Failed(unfit(&error)),
@@ -32,7 +46,9 @@ pub(super) async fn run(means: Means<'_>, turn: &TurnRequest, sink: &mut dyn Sin
             return Outcome::Stopped { confirmed: true };
         }
         let attempt = Attempt::begin(means, turn, &query, conversation, restarted, deadline, &mut *sink);
-        match attempt.run().await {
+        let (ended, odd) = attempt.run().await;
+        oddities.add(odd);
+        match ended {
             Ended::Over(outcome, cause) => {
                 log(turn, &outcome, cause.as_ref());
                 return outcome;
@@ -82,18 +98,16 @@ fn unfit(error: &crate::core::error::Error) -> Failure {
 /// The one line that the log gets of a turn that went wrong. Dify's own words stay out: they may quote the caller.
 fn log(turn: &TurnRequest, outcome: &Outcome, cause: Option<&Error>) {
     let Outcome::Failed(failure) = outcome else { return };
-    let mut chain = String::new();
-    let mut next: Option<&dyn std::error::Error> = match cause {
-        Some(error) => Some(error),
-        None => None,
-    };
-    while let Some(error) = next {
-        if !chain.is_empty() {
+    let chain = cause.map(|error| {
+        let mut chain = error.to_string();
+        let mut next = error.source();
+        while let Some(error) = next {
             chain.push_str(": ");
+            chain.push_str(&error.to_string());
+            next = error.source();
         }
-        chain.push_str(&error.to_string());
-        next = error.source();
-    }
+        chain
+    });
     tracing::warn!(
         task.id = %turn.task_id,
         error.code = %failure.code,

@@ -99,6 +99,11 @@ impl Scripted {
         self.tasks.shutdown().await;
     }
 
+    /// Gives the cue for `Until("GET /go")`.
+    pub(super) async fn go(&self) {
+        reqwest::get(format!("{}/go", self.url)).await.unwrap();
+    }
+
     /// How many connections were made so far.
     pub(super) fn connections(&self) -> usize {
         self.connections.load(Ordering::Relaxed)

@@ -22,6 +22,12 @@ use crate::translate::think::ThinkMode;
 /// Where turns are asked for.
 pub(super) const CHAT: &str = "POST /v1/chat-messages";
 
+pub(super) const HELLO: &str =
+    r#"{"event":"message","conversation_id":"c1","task_id":"t1","answer":"hello"}"#;
+pub(super) const END: &str = r#"{"event":"message_end","conversation_id":"c1","task_id":"t1","metadata":{}}"#;
+pub(super) const STARTED: &str =
+    r#"{"event":"workflow_started","conversation_id":"c1","task_id":"t1","workflow_run_id":"r","data":{}}"#;
+
 /// A sink that remembers, and sets off a stop at a word.
 #[derive(Default)]
 pub(super) struct Notes {
@@ -81,6 +87,7 @@ pub(super) fn settings() -> Settings {
             drain: short,
             grace: short,
             max_event_bytes: 1 << 20,
+            pursuit: Duration::from_secs(30),
             stop_after_call: short,
             stop_before_begin: short,
         },

@@ -1,5 +1,6 @@
 //! What is said in a turn, on its way from Dify's frames to the core's sink.
 
+use super::oddities::Oddities;
 use crate::core::backend::{Sink, TurnRequest};
 use crate::core::event::{FactsUpdate, Failure, TaskEvent};
 use crate::dify::event::{DifyEvent, Frame};
@@ -13,6 +14,8 @@ pub(super) struct Talk<'a> {
     pub(super) conversation: Option<&'a str>,
     pub(super) restarted: bool,
     pub(super) fold: Fold,
+    /// What could not be used.
+    pub(super) oddities: Oddities,
     /// Dify's handle for stopping.
     pub(super) task_id: Option<String>,
     /// Whether the conversation's id has been kept.
@@ -29,9 +32,7 @@ impl Talk<'_> {
     pub(super) async fn frame(&mut self, frame: &Frame<'_>) -> Result<Verdict, Failure> {
         match &frame.event {
             DifyEvent::Ping => return Ok(Verdict::GoOn),
-            DifyEvent::Unknown { name } => {
-                tracing::debug!(task.id = %self.turn.task_id, event.name = %name, "dify sent an unknown event");
-            }
+            DifyEvent::Unknown { name } => self.oddities.unknown(name),
             _ => {}
         }
         self.has_begun = true;

@@ -6,17 +6,12 @@ use tokio::time::Instant;
 
 use super::backend::Settings;
 use super::scripted::{Answer, Step, json, recorded, stream};
-use super::stage::{CHAT, Notes, chat, message, on_stage, settings, stage_with, turn};
+use super::stage::{CHAT, END, HELLO, Notes, STARTED, chat, message, on_stage, settings, stage_with, turn};
 use crate::core::backend::{Backend, Readiness};
 use crate::core::error::Error;
 use crate::core::event::{Failure, Outcome};
 
 const MESSAGES: &str = "GET /v1/messages";
-const HELLO: &str = r#"{"event":"message","conversation_id":"c1","task_id":"t1","answer":"hello"}"#;
-const END: &str = r#"{"event":"message_end","conversation_id":"c1","task_id":"t1","metadata":{}}"#;
-const STARTED: &str =
-    r#"{"event":"workflow_started","conversation_id":"c1","task_id":"t1","workflow_run_id":"r","data":{}}"#;
-const STOPPED: &str = r#"{"event":"workflow_finished","conversation_id":"c1","task_id":"t1","workflow_run_id":"r","data":{"status":"stopped"}}"#;
 const LOST: &str = r#"{"code":"not_found","message":"Conversation Not Exists. You have requested this URI [/v1/x]","status":404}"#;
 const BUSY: &str = r#"{"code":"too_many_requests","message":"Too many requests.","status":429}"#;
 
@@ -74,10 +69,11 @@ async fn garbage_between_frames_is_ignored() {
         b"\xEF\xBB\xBF: hi\r\n\r\ndata: {not json\r\n\r\ndata: [DONE]\n\ndata: {\"a\":1}\r\revent: x\n\n"
             .to_vec();
     let mut steps = vec![Step::Chunk(garbage)];
-    steps.extend(stream([r#"{"event":"brand_new","x":[1]}"#, HELLO, END], &[Step::End]));
+    let half = r#"{"event":"message","answer":"x\ud83dy"}"#;
+    steps.extend(stream([r#"{"event":"brand_new","x":[1]}"#, HELLO, half, END], &[Step::End]));
     let (outcome, notes) = chat(steps).await.play_new().await;
     assert!(matches!(outcome, Outcome::Completed));
-    assert_eq!(notes.answer, "hello");
+    assert_eq!(notes.answer, "hellox\u{fffd}y");
 }
 
 #[tokio::test]
@@ -146,72 +142,6 @@ async fn the_rest_of_a_stream_is_read_so_that_its_connection_serves_again() {
     stage.settle().await;
     stage.play_new().await;
     assert_eq!((stage.dify.requests(CHAT).len(), stage.dify.connections()), (2, 1));
-}
-
-#[tokio::test]
-async fn a_stop_is_passed_on_and_its_end_confirms_it() {
-    for (frames, end) in [([HELLO, HELLO], END), ([STARTED, HELLO], STOPPED)] {
-        let mut steps = stream(frames, &[Step::Until("/stop")]);
-        steps.extend(stream([HELLO, end], &[Step::End]));
-        let stage = chat(steps).await;
-        let (outcome, notes) = stage.play_stopped_at("hello").await;
-        assert!(matches!(outcome, Outcome::Stopped { confirmed: true }), "{outcome:?}");
-        assert!(notes.answer.starts_with("hello"));
-        let stops = stage.dify.requests("POST /v1/chat-messages/t1/stop");
-        assert_eq!(stops.len(), 1);
-        assert!(stops[0].ends_with(r#"{"user":"alice"}"#));
-    }
-}
-
-#[tokio::test]
-async fn a_stop_that_dify_does_not_follow_ends_anyway() {
-    let stage = chat(stream([HELLO], &[Step::Hang])).await;
-    let (outcome, _) = stage.play_stopped_at("hello").await;
-    assert!(matches!(outcome, Outcome::Stopped { confirmed: false }), "{outcome:?}");
-
-    let refusing = json(500, "{}");
-    let mut steps = stream([HELLO], &[Step::Until("/stop")]);
-    steps.extend(stream([END], &[Step::End]));
-    let stage = on_stage(vec![(CHAT, vec![steps]), ("POST /v1/chat-messages/t1/stop", vec![refusing])]).await;
-    let (outcome, _) = stage.play_stopped_at("hello").await;
-    assert!(matches!(outcome, Outcome::Stopped { confirmed: false }), "{outcome:?}");
-}
-
-#[tokio::test]
-async fn a_stop_before_the_first_frame_waits_for_it_a_little() {
-    let mut steps = stream(["ping"], &[Step::Until("GET /go")]);
-    steps.extend(stream([HELLO], &[Step::Until("/stop")]));
-    steps.extend(stream([END], &[Step::End]));
-    let stage = chat(steps).await;
-    let turn = turn(None);
-    let stop = turn.stop.clone();
-    let cue = async {
-        stage.dify.until(CHAT).await;
-        stop.cancel();
-        reqwest::get(format!("{}/go", stage.dify.url)).await.unwrap();
-    };
-    let ((outcome, _), ()) = tokio::join!(stage.play(turn, Notes::default()), cue);
-    assert!(matches!(outcome, Outcome::Stopped { confirmed: true }), "{outcome:?}");
-
-    let stage = chat(stream(["ping"], &[Step::Hang])).await;
-    let turn = self::turn(None);
-    let stop = turn.stop.clone();
-    let cue = async {
-        stage.dify.until(CHAT).await;
-        stop.cancel();
-    };
-    let ((outcome, _), ()) = tokio::join!(stage.play(turn, Notes::default()), cue);
-    assert!(matches!(outcome, Outcome::Stopped { confirmed: false }), "{outcome:?}");
-}
-
-#[tokio::test]
-async fn a_turn_that_is_stopped_before_it_begins_asks_nothing_of_dify() {
-    let stage = chat(stream([HELLO, END], &[Step::End])).await;
-    let turn = turn(None);
-    turn.stop.cancel();
-    let (outcome, _) = stage.play(turn, Notes::default()).await;
-    assert!(matches!(outcome, Outcome::Stopped { confirmed: true }));
-    assert!(stage.dify.requests("").is_empty());
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::stream::{self, BoxStream, StreamExt};
-use http::header;
+use http::{StatusCode, header};
 use serde_json::{Value, json};
 use url::Url;
 use uuid::Uuid;
@@ -33,22 +33,28 @@ pub(super) struct Client {
 }
 
 impl Client {
-    /// Finds the agent at `address` by its card. An address that ends in `.json` is the card itself.
+    /// Finds the agent at `address` by its card. An address that ends in `.json` is the card itself; if there is
+    /// no card below another one, it may be the address of an interface, and the card is looked for above it.
     pub(super) async fn discover(address: &str) -> Result<Self, ChatError> {
         let base = Url::parse(address).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
-        let mut base = base.ok_or_else(|| ChatError::Url(address.to_owned()))?;
-        if !base.path().ends_with(".json") {
-            let path = format!("{}/.well-known/agent-card.json", base.path().trim_end_matches('/'));
-            base.set_path(&path);
-        }
+        let base = base.ok_or_else(|| ChatError::Url(address.to_owned()))?;
         let http = reqwest::Client::builder().connect_timeout(CONNECT).read_timeout(SILENCE).build();
         let http = http.map_err(|error| transport(&base, &error))?;
-        let request = http.get(base.clone()).header("A2A-Version", "1.0");
-        let request = request.header(header::ACCEPT, "application/json");
-        let response = request.send().await.map_err(|error| transport(&base, &error))?;
-        let card = read_json(response, &base).await?;
-        let agent = Agent::from_card(&card, &base).map_err(|offered| ChatError::NoInterface { offered })?;
-        Ok(Self { http, agent })
+        let mut tried = Vec::new();
+        for place in card_places(&base) {
+            let request = http.get(place.clone()).header("A2A-Version", "1.0");
+            let request = request.header(header::ACCEPT, "application/json");
+            let response = request.send().await.map_err(|error| transport(&place, &error))?;
+            if matches!(response.status(), StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED) {
+                tried.push(place.to_string());
+                continue;
+            }
+            let card = read_json(response, &place).await?;
+            let agent = Agent::from_card(&card, &place);
+            let agent = agent.map_err(|offered| ChatError::NoInterface { offered })?;
+            return Ok(Self { http, agent });
+        }
+        Err(ChatError::NoCard { tried: tried.join(" or ") })
     }
 
     /// Whom this client talks to.
@@ -119,6 +125,23 @@ impl Client {
     }
 }
 
+/// Where the card may be: below the address, below its parent, below its host.
+fn card_places(address: &Url) -> Vec<Url> {
+    let path = address.path().trim_end_matches('/');
+    if path.ends_with(".json") {
+        return vec![address.clone()];
+    }
+    let parent = path.rsplit_once('/').map_or("", |(parent, _)| parent);
+    let mut folders = vec![path, parent, ""];
+    folders.dedup();
+    let place = |folder: &str| {
+        let mut place = address.clone();
+        place.set_path(&format!("{folder}/.well-known/agent-card.json"));
+        place
+    };
+    folders.into_iter().map(place).collect()
+}
+
 /// The result in a JSON-RPC answer.
 fn result_of(body: &Value) -> Result<&Value, ChatError> {
     if let Some(error) = body.get("error").filter(|error| !error.is_null()) {
@@ -162,4 +185,24 @@ fn transport(url: &Url, error: &reqwest::Error) -> ChatError {
         cause = deeper;
     }
     ChatError::Transport { url: url.to_string(), cause: cause.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_card_is_looked_for_below_the_address_and_above_it() {
+        let places = |address: &str| -> Vec<String> {
+            let places = card_places(&Url::parse(address).unwrap());
+            places
+                .iter()
+                .map(|place| place.path().trim_end_matches(".well-known/agent-card.json").to_owned())
+                .collect()
+        };
+        assert_eq!(places("http://h"), ["/"]);
+        assert_eq!(places("http://h/a2a"), ["/a2a/", "/"]);
+        assert_eq!(places("http://h/x/y/a2a/"), ["/x/y/a2a/", "/x/y/", "/"]);
+        assert_eq!(places("http://h/x/card.json"), ["/x/card.json"]);
+    }
 }

@@ -32,8 +32,14 @@ pub enum ChatError {
         excerpt: String,
     },
     /// The terminal is gone.
-    #[error("cannot read or write the terminal: {0}")]
+    #[error("cannot read or write the terminal")]
     Io(#[from] io::Error),
+    /// The address leads to no card.
+    #[error("there is no Agent Card at {tried}")]
+    NoCard {
+        /// Where it was looked for.
+        tried: String,
+    },
     /// The card offers nothing that this client speaks.
     #[error("the agent speaks no JSON-RPC of A2A 1.0 or 0.3; its card offers: {offered}")]
     NoInterface {

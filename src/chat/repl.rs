@@ -40,11 +40,15 @@ pub struct Terminal<'a, R> {
     pub notes_are_screen: bool,
 }
 
-/// Chats with the agent at `address` until the input ends.
+/// Chats with the agent at `address` until the input ends. Gives whether the last turn went well: it did not if it
+/// failed, was rejected, or never came to its end.
 ///
 /// # Errors
 /// When the agent cannot be found or the terminal is gone. Trouble in one turn is printed, and the chat goes on.
-pub async fn run<R: AsyncBufRead + Unpin>(address: &str, terminal: Terminal<'_, R>) -> Result<(), ChatError> {
+pub async fn run<R: AsyncBufRead + Unpin>(
+    address: &str,
+    terminal: Terminal<'_, R>,
+) -> Result<bool, ChatError> {
     let client = Client::discover(address).await?;
     let Terminal { input, output, notes, interactive, output_is_screen, notes_are_screen } = terminal;
     let mut chat = Chat {
@@ -55,6 +59,7 @@ pub async fn run<R: AsyncBufRead + Unpin>(address: &str, terminal: Terminal<'_, 
         context_id: None,
         waiting_task: None,
         files: Vec::new(),
+        went_well: true,
     };
     chat.greet()?;
     while let Some(line) = chat.next_line().await? {
@@ -63,7 +68,7 @@ pub async fn run<R: AsyncBufRead + Unpin>(address: &str, terminal: Terminal<'_, 
             command => chat.obey(command).await?,
         }
     }
-    Ok(())
+    Ok(chat.went_well)
 }
 
 /// What a line means.
@@ -106,6 +111,8 @@ struct Chat<'a, R> {
     /// A task that waits for the user's next words.
     waiting_task: Option<String>,
     files: Vec<OutgoingFile>,
+    /// Whether the last turn did; so it is before the first.
+    went_well: bool,
 }
 
 /// How the reading of one stream went.
@@ -170,7 +177,8 @@ impl<R: AsyncBufRead + Unpin> Chat<'_, R> {
             Command::Nothing | Command::Quit => {}
             Command::Say(text) => {
                 let outcome = self.say(text).await;
-                self.report(outcome)?;
+                self.went_well = matches!(outcome, Ok(Some(state)) if state.is_good_end());
+                self.report(outcome.map(drop))?;
             }
             Command::Unknown(word) => self.screen.alert(&format!("{word} is not a command. {HELP}"))?,
         }
@@ -186,7 +194,8 @@ impl<R: AsyncBufRead + Unpin> Chat<'_, R> {
         }
     }
 
-    async fn say(&mut self, text: &str) -> Result<(), ChatError> {
+    /// One turn. Gives where it stood when it was last heard of.
+    async fn say(&mut self, text: &str) -> Result<Option<State>, ChatError> {
         let message = Outgoing {
             id: Uuid::new_v4().to_string(),
             context_id: self.context_id.clone(),
@@ -197,7 +206,8 @@ impl<R: AsyncBufRead + Unpin> Chat<'_, R> {
         let mut task = message.task_id.clone();
         let mut turn = Turn::default();
         let Some(answer) = unless_interrupted(self.client.say(&message)).await else {
-            return Ok(self.screen.alert(LEFT)?);
+            self.screen.alert(LEFT)?;
+            return Ok(None);
         };
         let mut events = answer?;
         (self.waiting_task, self.files) = (None, Vec::new());
@@ -230,7 +240,7 @@ impl<R: AsyncBufRead + Unpin> Chat<'_, R> {
             self.waiting_task = task;
         }
         self.screen.end_line()?;
-        Ok(())
+        Ok(turn.state())
     }
 
     /// Prints a stream until it ends, and obeys the user meanwhile.

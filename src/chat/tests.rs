@@ -49,22 +49,28 @@ impl FakeAgent {
 
     /// Types `input` and gives what was printed to the output and to the notes.
     async fn chat(&self, input: &str) -> (String, String) {
-        let (mut output, mut notes) = (Vec::new(), Vec::new());
-        let terminal = Terminal {
-            input: input.as_bytes(),
-            output: &mut output,
-            notes: &mut notes,
-            interactive: false,
-            output_is_screen: false,
-            notes_are_screen: false,
-        };
-        run(&self.url, terminal).await.unwrap();
-        (String::from_utf8(output).unwrap(), String::from_utf8(notes).unwrap())
+        let (output, notes, _) = chat_at(&self.url, input).await;
+        (output, notes)
     }
 
     fn call(&self, number: usize) -> Value {
         self.calls.lock().unwrap()[number].clone()
     }
+}
+
+/// As [`FakeAgent::chat`], at an address of one's own; gives whether it went well, too.
+async fn chat_at(url: &str, input: &str) -> (String, String, bool) {
+    let (mut output, mut notes) = (Vec::new(), Vec::new());
+    let terminal = Terminal {
+        input: input.as_bytes(),
+        output: &mut output,
+        notes: &mut notes,
+        interactive: false,
+        output_is_screen: false,
+        notes_are_screen: false,
+    };
+    let went_well = run(url, terminal).await.unwrap();
+    (String::from_utf8(output).unwrap(), String::from_utf8(notes).unwrap(), went_well)
 }
 
 async fn answer(State(script): State<Script>, body: String) -> Response {
@@ -182,6 +188,38 @@ async fn trouble_in_a_turn_is_told_and_the_chat_goes_on() {
     assert_eq!(lines[1], "[failed: no model]");
     assert!(lines[2].starts_with("[cannot read \"/no/such/file\""), "{notes}");
     assert!(lines[3].starts_with("[/what is not a command"), "{notes}");
+}
+
+#[tokio::test]
+async fn the_last_turn_decides_whether_the_chat_went_well() {
+    let done = || json!([status("TASK_STATE_COMPLETED")]);
+    let failed = || json!([status("TASK_STATE_FAILED")]);
+    let rejected = json!([status("TASK_STATE_REJECTED")]);
+    let refused = json!({"error": {"code": -32602, "message": "no parts"}});
+    for (answers, went_well) in [
+        (vec![], true),
+        (vec![failed(), done()], true),
+        (vec![done(), failed()], false),
+        (vec![rejected], false),
+        (vec![refused], false),
+        (vec![json!([status("TASK_STATE_CANCELED")])], true),
+        (vec![json!([status("TASK_STATE_INPUT_REQUIRED")])], true),
+    ] {
+        let said = "a\n".repeat(answers.len());
+        let shown = format!("{answers:?}");
+        let agent = FakeAgent::start(card_v1(), answers).await;
+        assert_eq!(chat_at(&agent.url, &format!("{said}/new\n")).await.2, went_well, "{shown}");
+    }
+}
+
+#[tokio::test]
+async fn the_address_of_the_interface_leads_to_the_card() {
+    for path in ["/", "/a2a", "/a2a/", "/x/y/a2a", "/.well-known/agent-card.json"] {
+        let agent =
+            FakeAgent::start(card_v1(), vec![json!([text("hi", false), status("TASK_STATE_COMPLETED")])])
+                .await;
+        assert_eq!(chat_at(&format!("{}{path}", agent.url), "a\n").await.0, "hi\n", "{path}");
+    }
 }
 
 #[tokio::test]

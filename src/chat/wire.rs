@@ -63,6 +63,11 @@ impl State {
         !matches!(self, Self::Working)
     }
 
+    /// Whether the turn is over and nobody failed: also when the user is asked, or wanted no more.
+    pub(super) fn is_good_end(self) -> bool {
+        matches!(self, Self::Canceled | Self::Completed | Self::InputRequired)
+    }
+
     fn read(value: Option<&Value>) -> Self {
         let name = value.and_then(Value::as_str).unwrap_or_default();
         match name.trim_start_matches("TASK_STATE_").to_ascii_lowercase().replace('_', "-").as_str() {

@@ -1,13 +1,13 @@
 //! `check` and `card`: what the gateway would be, without serving.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use tokio_util::task::TaskTracker;
 
 use super::check::{App, Feature, Input, Problem, Report};
 use crate::app::{self, AppError};
-use crate::config::Settings;
+use crate::config::{Finding, Server, Settings};
 use crate::dify::app_info::{AppInfo, AppInput};
 use crate::dify::error::Error as DifyError;
 use crate::edge::card::CardSource;
@@ -19,19 +19,20 @@ pub enum AskError {
     #[error(transparent)]
     App(#[from] AppError),
     /// Dify did not say what the app is.
-    #[error("Dify did not say what the app is: {0}")]
+    #[error("Dify did not say what the app is")]
     Dify(#[from] DifyError),
     /// There is no extended card.
     #[error("this gateway has no extended card: it knows no callers that could see more than others")]
     NoExtendedCard,
     /// The card is not JSON; cannot happen.
-    #[error("the card could not be laid out: {0}")]
+    #[error("the card could not be laid out")]
     Layout(#[from] serde_json::Error),
 }
 
 /// Asks Dify about the app and reports what it would be as an agent. Trouble of any kind is in the report.
 pub async fn check(settings: &Settings) -> Report {
     let mut report = Report { dify_url: settings.dify.url.to_string(), ..Report::default() };
+    report.warnings.extend(changing_address(&settings.server));
     if let Err(error) = app::card_source(&settings.card) {
         let mend = "correct the file, or leave it out".to_owned();
         report.problems.push(Problem { wrong: error.to_string(), mend });
@@ -82,6 +83,17 @@ fn listening_url(settings: &Settings) -> String {
         }
         Err(_) => format!("http://{host}:{port}"),
     }
+}
+
+/// What to know when others than this machine can call and the card gives the address that each of them used.
+fn changing_address(server: &Server) -> Option<Finding> {
+    let own = server.host.parse().map_or(server.host == "localhost", |ip: IpAddr| ip.is_loopback());
+    (!own && server.public_url.is_none()).then(|| Finding {
+        setting: "PUBLIC_URL (server.public_url in TOML)".to_owned(),
+        origin: "nowhere".to_owned(),
+        wrong: "is not set, so the card will give http://<Host of each request>".to_owned(),
+        mend: "behind a TLS proxy set PUBLIC_URL".to_owned(),
+    })
 }
 
 fn tell(report: &mut Report, info: &AppInfo) {

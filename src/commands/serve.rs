@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use secrecy::SecretString;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 use url::Url;
 
 use crate::config::Settings;
@@ -65,11 +66,22 @@ async fn gateway(
     let server = Server::bind(&settings).await?;
     tracing::info!(addr = %server.addr(), "listening");
     listening(server.addr()).map_err(io_error("cannot say where the gateway listens"))?;
-    let told_to_stop = async {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+    let (signals, mut first) = watch::channel(0_u32);
+    let mut second = first.clone();
+    let counting = async {
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            signals.send_modify(|count| *count = count.saturating_add(1));
         }
     };
-    server.run(told_to_stop).await.map_err(io_error("the listener broke"))
+    // The counting goes on beside both waits, so they cannot miss it nor outlive it.
+    let told_to_stop = async { drop(first.wait_for(|count| *count > 0).await) };
+    let told_again = async { drop(second.wait_for(|count| *count > 1).await) };
+    tokio::select! {
+        ended = server.run(told_to_stop, told_again) => ended.map_err(io_error("the listener broke")),
+        () = counting => Ok(()),
+    }
 }

@@ -15,7 +15,7 @@ use super::settings::{
     AnswerClose, Card, CardStyle, Cors, Dify, DifyUser, Log, LogFormat, Server, Settings, Store, StoreUrl,
     Think,
 };
-use super::sources::Gathered;
+use super::sources::{Gathered, THE_DEFAULTS};
 use super::table::{self, Setting};
 use super::{Loaded, Purpose};
 
@@ -45,7 +45,7 @@ pub(super) fn settings(gathered: Gathered, purpose: Purpose, working_dir: &Path)
     let Gathered { figment, problems, warnings } = gathered;
     let mut reader = Reader { figment, problems, warnings };
     let dify = reader.dify(purpose);
-    let server = reader.server();
+    let server = reader.server(purpose);
     let store = reader.store();
     let card = reader.card(working_dir);
     let log = reader.log();
@@ -70,7 +70,7 @@ impl Reader {
     fn get<T>(&mut self, setting: Setting, parse: impl FnOnce(&Value) -> Result<T, Wrong>) -> Option<T> {
         let found = self.optional(setting, parse)?;
         if found.is_none() {
-            self.note(setting, "the defaults", Wrong::new("there is no value", "give one"));
+            self.note(setting, THE_DEFAULTS, Wrong::new("there is no value", "give one"));
         }
         found
     }
@@ -94,7 +94,12 @@ impl Reader {
 
     fn origin(&self, value: &Value) -> String {
         let metadata = self.figment.get_metadata(value.tag());
-        metadata.map_or_else(|| "the defaults".to_owned(), |metadata| metadata.name.to_string())
+        metadata.map_or_else(|| THE_DEFAULTS.to_owned(), |metadata| metadata.name.to_string())
+    }
+
+    /// Whether nobody has set it.
+    fn is_default(&self, setting: Setting) -> bool {
+        self.figment.find_value(setting.key).is_ok_and(|value| self.origin(&value) == THE_DEFAULTS)
     }
 
     fn note(&mut self, setting: Setting, origin: &str, wrong: Wrong) {
@@ -159,7 +164,7 @@ impl Reader {
         }
     }
 
-    fn server(&mut self) -> Option<Server> {
+    fn server(&mut self, purpose: Purpose) -> Option<Server> {
         let host = self.get(table::HOST, parse::host);
         let port = self.get(table::PORT, |value| parse::count(value, 0..=u16::MAX));
         let public_url = self.optional(table::PUBLIC_URL, parse::http_url);
@@ -171,7 +176,11 @@ impl Reader {
         let answer_close = self.get(table::ANSWER_CLOSE, |value| {
             parse::one_of(value, &[("whole", AnswerClose::Whole), ("delta", AnswerClose::Delta)])
         });
-        let idempotency_window = self.duration(table::IDEMPOTENCY_WINDOW, Duration::ZERO, DAY);
+        let mut idempotency_window = self.duration(table::IDEMPOTENCY_WINDOW, Duration::ZERO, DAY);
+        if purpose == Purpose::Demo && self.is_default(table::IDEMPOTENCY_WINDOW) {
+            // The calls that it prints are there to be repeated, and have the same messageId each time.
+            idempotency_window = Some(Duration::ZERO);
+        }
         let shutdown_grace = self.duration(table::SHUTDOWN_GRACE, Duration::ZERO, DAY);
         Some(Server {
             host: host?,

@@ -73,8 +73,8 @@ pub struct Server {
     pub host: String,
     /// Port to listen on; 0 picks a free one.
     pub port: u16,
-    /// The address that the card gives to clients: http(s), maybe with a path, without a slash at its end
-    /// unless the path is `/`. `None`: taken from each request.
+    /// The base of the addresses that the card gives to clients: http(s), maybe with a path, without a slash at
+    /// its end unless the path is `/`. `None`: taken from each request.
     pub public_url: Option<Url>,
     /// Which web pages may call.
     pub cors: Cors,

@@ -15,6 +15,9 @@ use super::table::{self, LATER, Meaning, SETTINGS, Setting, Unavailable};
 /// The defaults, and the reference of every setting.
 pub const DEFAULTS: &str = include_str!("../../config/default.toml");
 
+/// What the embedded defaults are called as an origin.
+pub(super) const THE_DEFAULTS: &str = "the defaults";
+
 /// The file that is read unless another one is named.
 const USUAL_FILE: &str = "gateway.toml";
 
@@ -85,7 +88,7 @@ impl Gathered {
     }
 
     fn defaults(&mut self) {
-        self.toml("the defaults".to_owned(), DEFAULTS);
+        self.toml(THE_DEFAULTS.to_owned(), DEFAULTS);
     }
 
     fn file(&mut self, named: Option<&Path>, working_dir: &Path) {

@@ -156,21 +156,33 @@ pub(super) fn by_env(name: &str) -> Meaning {
 /// Shorter names are too close to other programs' variables to guess from.
 const MIN_GUESSED: usize = 8;
 
-/// The known TOML key that `key` (`section.key`) was probably meant to be.
+/// The known TOML key that `key` (`section.key`) was probably meant to be: one misspelled, put in the wrong section, or
+/// named like the environment variable, with its section's name at the front (`dify.api_key`) or without.
 pub(super) fn nearest_key(key: &str) -> Option<&'static str> {
     let bare = key.rsplit('.').next().unwrap_or(key);
-    SETTINGS
+    let misspelled = SETTINGS
         .iter()
         .map(|setting| (slips(setting.key, key), setting))
         .min_by_key(|(count, _)| *count)
         .filter(|(count, _)| *count <= 2)
-        .map(|(_, setting)| setting)
-        .or_else(|| {
-            SETTINGS.iter().find(|setting| {
-                setting.env.eq_ignore_ascii_case(bare) || setting.key.rsplit('.').next() == Some(bare)
-            })
+        .map(|(_, setting)| setting);
+    let elsewhere = || {
+        SETTINGS.iter().find(|setting| {
+            setting.env.eq_ignore_ascii_case(bare) || setting.key.rsplit('.').next() == Some(bare)
         })
-        .map(|setting| setting.key)
+    };
+    misspelled.or_else(elsewhere).or_else(|| like_env(key, bare)).map(|setting| setting.key)
+}
+
+/// The one setting whose environment variable is `key`, or ends in `bare`.
+fn like_env(key: &str, bare: &str) -> Option<&'static Setting> {
+    let (joined, end) =
+        (key.replace('.', "_").to_ascii_uppercase(), format!("_{}", bare.to_ascii_uppercase()));
+    let exact = SETTINGS.iter().find(|setting| setting.env == joined);
+    exact.or_else(|| {
+        let mut ending = SETTINGS.iter().filter(|setting| setting.env.ends_with(&end));
+        ending.next().filter(|_| ending.next().is_none())
+    })
 }
 
 /// How many letters must be put in, taken out or changed to make `a` of `b` (Levenshtein).
@@ -221,7 +233,19 @@ mod tests {
         assert_eq!(by_env("PATH"), Meaning::Foreign);
         assert_eq!(by_env("HOSTS"), Meaning::Foreign);
         assert_eq!(nearest_key("dify.ulr"), Some("dify.url"));
-        assert_eq!(nearest_key("dify.api_key"), None);
+        for (key, meant) in [
+            ("dify.api_key", Some("dify.key")),
+            ("dify.API_URL", Some("dify.url")),
+            ("dify.dify_api_key", Some("dify.key")),
+            ("api_key", Some("dify.key")),
+            ("server.cors_origins", Some("server.cors")),
+            ("server.origins", Some("server.cors")),
+            ("store.task_ttl", Some("store.ttl")),
+            ("server.timeout", None),
+            ("server.something", None),
+        ] {
+            assert_eq!(nearest_key(key), meant, "{key}");
+        }
         assert_eq!(nearest_key("server.task_ttl"), Some("store.ttl"));
         assert_eq!(nearest_key("dify.host"), Some("server.host"));
     }

@@ -326,3 +326,19 @@ fn the_env_file_may_hold_lines_of_other_programs() {
     assert_eq!((loaded.settings.server.host.as_str(), loaded.settings.server.port), ("::1", 99));
     assert_eq!(loaded.warnings.len(), 1, "{:?}", loaded.warnings);
 }
+
+#[test]
+fn the_demo_takes_no_send_for_a_repeat_unless_told_to() {
+    let window = |place: &Place| {
+        let env = place.env.iter().cloned();
+        let loaded = Settings::load(Purpose::Demo, &place.command_line, env, place.dir.path());
+        loaded.unwrap().settings.server.idempotency_window
+    };
+    assert_eq!(window(&Place::new()), Duration::ZERO);
+    assert_eq!(window(&Place::new().env("IDEMPOTENCY_WINDOW", "5m")), Duration::from_secs(300));
+    assert_eq!(
+        window(&Place::new().file("gateway.toml", "[server]\nidempotency_window = \"7s\"")),
+        Duration::from_secs(7)
+    );
+    assert_eq!(Place::with_key().settings().server.idempotency_window, Duration::from_secs(300));
+}

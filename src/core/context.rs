@@ -13,7 +13,7 @@ use dashmap::mapref::entry::Entry;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::error::Error;
-use super::store::ContextKey;
+use super::store::{ContextKey, ContextRecord};
 
 /// Most turns that may wait in one context: a loop gone wild in one client ends here.
 pub const MAX_WAITING: usize = 1000;
@@ -62,7 +62,8 @@ impl Contexts {
                 };
                 let key = lane.key().clone();
                 lane.insert(VecDeque::new());
-                Ok(Ticket::Ready(Place(Some(Held { contexts: Arc::clone(self), key, _permit: permit }))))
+                let held = Held { contexts: Arc::clone(self), key, record: None, _permit: permit };
+                Ok(Ticket::Ready(Place(Some(held))))
             }
         }
     }
@@ -121,10 +122,25 @@ impl Ticket {
 #[derive(Debug)]
 pub struct Place(Option<Held>);
 
+impl Place {
+    /// What the turns before this one have left of the conversation, as long as the queue has not been empty.
+    pub fn record(&self) -> Option<&ContextRecord> {
+        self.0.as_ref()?.record.as_ref()
+    }
+
+    /// Leaves this of the conversation to the next turn: a store may forget a context, a queue does not.
+    pub fn leave(&mut self, record: ContextRecord) {
+        if let Some(held) = &mut self.0 {
+            held.record = Some(record);
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Held {
     contexts: Arc<Contexts>,
     key: ContextKey,
+    record: Option<ContextRecord>,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -160,6 +176,25 @@ mod tests {
         assert_eq!(order, [0, 1, 3, 4]);
         assert_eq!(contexts.running(), 0);
         assert_eq!(contexts.permits.available_permits(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_turn_finds_what_the_turn_before_it_left() {
+        let contexts = Contexts::new(1);
+        let record = ContextRecord {
+            conversation_id: "c".into(),
+            user: "u".into(),
+            used_at: jiff::Timestamp::UNIX_EPOCH,
+        };
+        let mut first = contexts.enter(key("a")).expect("queued").place().await.expect("a place");
+        let second = contexts.enter(key("a")).expect("queued");
+        first.leave(record.clone());
+        drop(first);
+        let second = second.place().await.expect("a place");
+        assert_eq!(second.record(), Some(&record));
+        drop(second);
+        let later = contexts.enter(key("a")).expect("queued").place().await.expect("a place");
+        assert_eq!(later.record(), None, "an empty queue remembers nothing");
     }
 
     #[tokio::test]

@@ -134,6 +134,8 @@ impl Engine {
     /// Whatever is wrong with the request; then nothing was begun.
     pub async fn send(&self, caller: &Caller, command: Send) -> Result<Sent, Error> {
         let shared = &self.0;
+        // A drain waits for everything that holds such a token, so no send slips past it.
+        let _sending = shared.turns.token();
         if shared.draining.is_cancelled() {
             return Err(Error::Draining);
         }
@@ -145,25 +147,16 @@ impl Engine {
         }
         shared.backend.accept(&command.message)?;
         let context_id = command.message.context_id.clone();
-        let (log, stop) = shared.new_task(caller, command.message);
-        let task = log.head();
-        let Some(message) = task.history.first().cloned() else {
-            return Err(Error::Internal("a task without a message".to_owned()));
-        };
-        while let Some(first) = shared.repeats.claim(caller, context_id.as_ref(), &message, &task.id) {
+        while let Some(first) = shared.repeats.find(caller, context_id.as_ref(), &command.message) {
             match self.repeated(caller, &first).await {
-                // Its task is no longer kept, so it is no repeat of anything that could be shown.
+                // Its task is no longer kept, so there is nothing that it could be a repeat of.
                 Err(Error::TaskNotFound(_)) => {
-                    shared.repeats.release(caller, context_id.as_ref(), &message, &first);
+                    shared.repeats.release(caller, context_id.as_ref(), &command.message, &first);
                 }
                 found => return found,
             }
         }
-        let begun = self.begin(caller, &task, &message, &log, &stop).await;
-        if begun.is_err() {
-            shared.repeats.release(caller, context_id.as_ref(), &message, &task.id);
-        }
-        begun.map(|()| Sent::Log(log))
+        self.begin(caller, context_id, command.message).await
     }
 
     /// The task as it is.
@@ -171,7 +164,9 @@ impl Engine {
     /// # Errors
     /// [`Error::TaskNotFound`] for a task that does not exist or is another caller's.
     pub async fn get(&self, caller: &Caller, command: &Get) -> Result<Task, Error> {
-        if let Some(live) = self.0.live.of(caller, &command.id) {
+        // Of an ended task the store has the last word, also when it has forgotten it.
+        let live = self.0.live.of(caller, &command.id);
+        if let Some(live) = live.filter(|live| !live.log.present().state.is_terminal()) {
             return Ok(live.log.snapshot());
         }
         let task = self.0.record_of(caller, &command.id).await?;
@@ -281,12 +276,16 @@ impl Engine {
         self.0.contexts.running()
     }
 
-    /// Begins no more tasks, gives the running ones `grace` to end, then stops them; they end as failed.
-    pub async fn drain(&self, grace: Duration) {
+    /// Begins no more tasks, lets the running ones end until `grace` is over, then stops them; they end as failed.
+    pub async fn drain(&self, grace: impl Future<Output = ()>) {
         let shared = &self.0;
         shared.draining.cancel();
         shared.turns.close();
-        if tokio::time::timeout(grace, shared.turns.wait()).await.is_err() {
+        let all_ended = tokio::select! {
+            () = shared.turns.wait() => true,
+            () = grace => false,
+        };
+        if !all_ended {
             tracing::warn!(turns = shared.turns.len(), "the grace is over; stopping what still runs");
             shared.abort.cancel();
             if tokio::time::timeout(ABORT_LIMIT, shared.turns.wait()).await.is_err() {
@@ -324,33 +323,38 @@ impl Engine {
         }
     }
 
-    /// Queues the task's turn, keeps the task, and lets the turn run.
+    /// Begins a task: queues its turn, keeps the task, and lets the turn run. Whoever sends the same at the same
+    /// time gets the same task.
     async fn begin(
         &self,
         caller: &Caller,
-        task: &Task,
-        message: &Arc<Message>,
-        log: &Arc<TaskLog>,
-        stop: &Arc<Stop>,
-    ) -> Result<(), Error> {
+        context_id: Option<ContextId>,
+        message: Message,
+    ) -> Result<Sent, Error> {
         let shared = &self.0;
-        let key = ContextKey { caller: caller.clone(), id: task.context_id.clone() };
+        let (log, stop) = shared.new_task(caller, message);
+        let task = log.head();
+        let Some(message) = task.history.first().cloned() else {
+            return Err(Error::Internal("a task without a message".to_owned()));
+        };
+        let (id, key) = (task.id.clone(), ContextKey { caller: caller.clone(), id: task.context_id.clone() });
         // The place in the queue first: two sends are answered in the order in which they came.
         let ticket = shared.contexts.enter(key.clone())?;
-        shared.live.insert(task.id.clone(), Live { log: Arc::clone(log), stop: Arc::clone(stop) });
-        if let Err(error) = shared.store.put_task(Arc::new(task.clone())).await {
-            shared.live.remove(&task.id);
+        // Then the log, so that whoever is told of this task by the claim finds it.
+        shared.live.insert(id.clone(), Live { log: Arc::clone(&log), stop: Arc::clone(&stop) });
+        if let Some(first) = shared.repeats.claim(caller, context_id.as_ref(), &message, &id) {
+            shared.live.remove(&id);
+            return self.repeated(caller, &first).await;
+        }
+        if let Err(error) = shared.store.put_task(Arc::new(task)).await {
+            shared.repeats.release(caller, context_id.as_ref(), &message, &id);
+            log.abandon(shared.clock.now());
+            shared.live.remove(&id);
             return Err(error.into());
         }
-        let turn = Turn {
-            shared: Arc::clone(shared),
-            log: Arc::clone(log),
-            key,
-            message: Arc::clone(message),
-            stop: Arc::clone(stop),
-        };
+        let turn = Turn { shared: Arc::clone(shared), log: Arc::clone(&log), key, message, stop };
         shared.turns.spawn(turn.run(ticket));
-        Ok(())
+        Ok(Sent::Log(log))
     }
 }
 

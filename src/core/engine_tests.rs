@@ -296,6 +296,32 @@ async fn a_repeat_of_a_send_whose_task_is_forgotten_begins_anew() {
 }
 
 #[tokio::test]
+async fn a_repeat_is_known_even_when_nothing_else_can_begin() {
+    let (engine, backend) = engine_with(Limits { max_concurrent_turns: 1, ..limits() });
+    let command = say(None, "hold");
+    let first = begin(&engine, command.clone()).await;
+    let second = begin(&engine, command).await;
+    assert_eq!(id_of(&first), id_of(&second));
+    until_working(&first).await;
+    backend.release.notify_one();
+    end_of(&first).await;
+}
+
+#[tokio::test]
+async fn a_context_in_use_outlives_its_record() {
+    let (engine, backend) = engine_with(limits());
+    let first = begin(&engine, say(Some("c"), "hold")).await;
+    let second = begin(&engine, say(Some("c"), "hello")).await;
+    until_working(&first).await;
+    let long_after = engine.now() + Duration::from_secs(7200);
+    engine.0.store.sweep(long_after).await.expect("swept");
+    backend.release.notify_one();
+    end_of(&second).await;
+    let turns = backend.turns.lock().expect("no panic");
+    assert_eq!(turns[1].conversation_id.as_deref(), Some("c"));
+}
+
+#[tokio::test]
 async fn a_busy_engine_says_so_and_forgets_what_it_refused() {
     let (engine, backend) = engine_with(Limits { max_concurrent_turns: 1, ..limits() });
     let running = begin(&engine, say(Some("a"), "hold")).await;
@@ -384,7 +410,7 @@ async fn a_shutdown_gives_grace_then_ends_what_runs_as_failed() {
     let (engine, _) = engine_with(limits());
     let log = begin(&engine, say(None, "hold")).await;
     until_working(&log).await;
-    engine.drain(Duration::from_secs(30)).await;
+    engine.drain(tokio::time::sleep(Duration::from_secs(30))).await;
     let task = log.snapshot();
     assert_eq!(task.status.failure().expect("a reason").code, "gateway_shutdown");
     assert!(matches!(engine.send(&Caller::anonymous(), say(None, "x")).await, Err(Error::Draining)));

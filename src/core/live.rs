@@ -20,6 +20,9 @@ pub const LINGER: Duration = Duration::from_secs(60);
 /// Most logs of ended tasks that stay; the oldest go first.
 pub const MAX_LINGERING: usize = 4096;
 
+/// Most text of ended tasks that stays, bytes; likewise.
+pub const MAX_LINGERING_TEXT: usize = 64 * 1024 * 1024;
+
 /// A task whose log is in memory.
 #[derive(Clone)]
 pub(super) struct Live {
@@ -31,7 +34,21 @@ pub(super) struct Live {
 #[derive(Default)]
 pub(super) struct LiveTasks {
     tasks: DashMap<TaskId, Live>,
-    lingering: Mutex<VecDeque<(Instant, TaskId)>>,
+    lingering: Mutex<Lingering>,
+}
+
+/// The ended tasks whose logs are here, oldest first.
+#[derive(Default)]
+struct Lingering {
+    tasks: VecDeque<Ended>,
+    /// Their text together, bytes.
+    text: usize,
+}
+
+struct Ended {
+    id: TaskId,
+    since: Instant,
+    text: usize,
 }
 
 impl LiveTasks {
@@ -54,24 +71,19 @@ impl LiveTasks {
     }
 
     /// The task has ended: its log may go in a while.
-    pub(super) fn linger(&self, id: TaskId) {
-        self.lingering().push_back((Instant::now(), id));
+    pub(super) fn linger(&self, log: &TaskLog) {
+        let ended = Ended { id: log.head().id, since: Instant::now(), text: log.size() };
+        let mut lingering = self.lingering();
+        lingering.text = lingering.text.saturating_add(ended.text);
+        lingering.tasks.push_back(ended);
+        drop(lingering);
         self.sweep();
     }
 
     /// Forgets the logs whose time is over.
     pub(super) fn sweep(&self) {
-        loop {
-            let gone = {
-                let mut lingering = self.lingering();
-                let surplus = lingering.len() > MAX_LINGERING;
-                match lingering.front() {
-                    Some((since, _)) if surplus || since.elapsed() >= LINGER => lingering.pop_front(),
-                    Some(_) | None => None,
-                }
-            };
-            let Some((_, id)) = gone else { return };
-            self.tasks.remove(&id);
+        while let Some(gone) = self.lingering().next_to_go() {
+            self.tasks.remove(&gone);
         }
     }
 
@@ -80,7 +92,20 @@ impl LiveTasks {
         self.tasks.len()
     }
 
-    fn lingering(&self) -> MutexGuard<'_, VecDeque<(Instant, TaskId)>> {
+    fn lingering(&self) -> MutexGuard<'_, Lingering> {
         self.lingering.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Lingering {
+    fn next_to_go(&mut self) -> Option<TaskId> {
+        let surplus = self.tasks.len() > MAX_LINGERING || self.text > MAX_LINGERING_TEXT;
+        let goes = self.tasks.front().is_some_and(|oldest| surplus || oldest.since.elapsed() >= LINGER);
+        if !goes {
+            return None;
+        }
+        let gone = self.tasks.pop_front()?;
+        self.text = self.text.saturating_sub(gone.text);
+        Some(gone.id)
     }
 }

@@ -13,12 +13,12 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use jiff::Timestamp;
 use tokio::sync::watch;
 
-use super::event::{Facts, FactsUpdate, Status, TextArtifact};
-use super::ids::Caller;
-use super::message::Message;
-use super::state::IllegalMove;
+use super::event::{Facts, FactsUpdate, Failure, Status, StatusNote, TextArtifact};
+use super::ids::{Caller, MessageId};
+use super::state::{IllegalMove, TaskState};
 use super::task::{Artifact, Task};
 
 /// How many entries come before a place in a log.
@@ -149,9 +149,17 @@ impl TaskLog {
         Ok(())
     }
 
-    /// Adds a message of the caller to the task's history.
-    pub fn remember(&self, message: Arc<Message>) {
-        self.lock().head.history.push(message);
+    /// Ends a task that nobody can end otherwise, as failed; nothing if it has ended.
+    pub fn abandon(&self, at: Timestamp) {
+        let id = MessageId::from(format!("{}-abandoned", self.lock().head.id));
+        let note = Some((id, StatusNote::Failure(Failure::internal())));
+        // Refused only by a task that has ended, which is what is wanted.
+        let _ = self.status(Arc::new(Status { state: TaskState::Failed, at, note }));
+    }
+
+    /// How much text the log holds, bytes.
+    pub fn size(&self) -> usize {
+        self.lock().texts.iter().map(Text::bytes).sum()
     }
 
     /// The task as it is now.
@@ -266,7 +274,7 @@ impl Inner {
             return task;
         }
         let mut ends: Vec<Option<(u16, usize)>> = vec![None; self.texts.len()];
-        task.status = Arc::new(Status::plain(super::state::TaskState::Submitted, task.created_at));
+        task.status = Arc::new(Status::plain(TaskState::Submitted, task.created_at));
         for entry in self.entries.iter().take(at) {
             match entry {
                 Entry::Close { .. } => {}

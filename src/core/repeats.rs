@@ -1,18 +1,19 @@
 //! Recognizes a send that is repeated, so that a client that lost the answer does not pay twice.
 //!
-//! A repeat has the same caller, `contextId` (or none), `messageId` and content as one of the last minutes.
-//! The messages themselves are compared: they are shared with their tasks, so remembering them costs little.
+//! A repeat has the same caller, `contextId` (or none), `messageId` and content as one of the last minutes. Of the
+//! content only a digest is remembered, so that a large message does not stay for the whole window.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use aws_lc_rs::digest::{Context, SHA256};
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 use tokio::time::Instant;
 
 use super::ids::{Caller, ContextId, MessageId, TaskId};
-use super::message::{Content, Json, Message, Part};
+use super::message::{Content, Json, Message, Part, Role};
 
 /// Most sends that are remembered; the oldest are forgotten first.
 const MAX_REMEMBERED: usize = 100_000;
@@ -24,9 +25,11 @@ struct Key {
     message_id: MessageId,
 }
 
+type Digest = [u8; 32];
+
 #[derive(Debug)]
 struct First {
-    message: Arc<Message>,
+    content: Digest,
     task_id: TaskId,
     at: Instant,
 }
@@ -45,13 +48,23 @@ impl Repeats {
         Self { window, sends: DashMap::new(), order: Mutex::default() }
     }
 
+    /// The task that the same send has begun already, if it did.
+    pub fn find(&self, caller: &Caller, context_id: Option<&ContextId>, message: &Message) -> Option<TaskId> {
+        if self.window.is_zero() {
+            return None;
+        }
+        let first = self.sends.get(&Self::key(caller, context_id, message))?;
+        let same = first.at.elapsed() < self.window && first.content == digest_of(message);
+        same.then(|| first.task_id.clone())
+    }
+
     /// Remembers that `message`, sent to `context_id` or to none, began `task_id`; or tells the task that the same
     /// send has begun already.
     pub fn claim(
         &self,
         caller: &Caller,
         context_id: Option<&ContextId>,
-        message: &Arc<Message>,
+        message: &Message,
         task_id: &TaskId,
     ) -> Option<TaskId> {
         if self.window.is_zero() {
@@ -59,11 +72,11 @@ impl Repeats {
         }
         let now = Instant::now();
         let key = Self::key(caller, context_id, message);
-        let first = First { message: Arc::clone(message), task_id: task_id.clone(), at: now };
+        let first = First { content: digest_of(message), task_id: task_id.clone(), at: now };
         match self.sends.entry(key.clone()) {
             Entry::Occupied(mut known) => {
                 let fresh = now.duration_since(known.get().at) < self.window;
-                if fresh && same(&known.get().message, message) {
+                if fresh && known.get().content == first.content {
                     return Some(known.get().task_id.clone());
                 }
                 known.insert(first);
@@ -114,37 +127,78 @@ impl Repeats {
     }
 }
 
-/// Whether two messages say the same. The ids that the gateway gave them do not count.
-fn same(a: &Message, b: &Message) -> bool {
-    a.role == b.role
-        && a.extensions == b.extensions
-        && a.reference_task_ids == b.reference_task_ids
-        && same_json(a.metadata.as_ref(), b.metadata.as_ref())
-        && a.parts.len() == b.parts.len()
-        && a.parts.iter().zip(&b.parts).all(|(a, b)| same_part(a, b))
+/// A digest of what a message says. The ids that the gateway gives it do not count.
+fn digest_of(message: &Message) -> Digest {
+    let mut content = Content256(Context::new(&SHA256));
+    content.text(match message.role {
+        Role::Agent => "agent",
+        Role::User => "user",
+    });
+    content.json(message.metadata.as_ref());
+    content.texts(message.extensions.iter().map(String::as_str));
+    content.texts(message.reference_task_ids.iter().map(TaskId::as_str));
+    for part in &message.parts {
+        content.part(part);
+    }
+    content.finish()
 }
 
-fn same_part(a: &Part, b: &Part) -> bool {
-    let content = match (&a.content, &b.content) {
-        (Content::Data(a), Content::Data(b)) => a.get() == b.get(),
-        (Content::Raw(a), Content::Raw(b)) => a == b,
-        (Content::Text(a), Content::Text(b)) | (Content::Url(a), Content::Url(b)) => a == b,
-        (Content::Data(_) | Content::Raw(_) | Content::Text(_) | Content::Url(_), _) => false,
-    };
-    content
-        && a.filename == b.filename
-        && a.media_type == b.media_type
-        && same_json(a.metadata.as_ref(), b.metadata.as_ref())
-}
+/// Feeds a digest so that no two different messages feed it alike: every piece says its kind and length.
+struct Content256(Context);
 
-fn same_json(a: Option<&Json>, b: Option<&Json>) -> bool {
-    a.map(|json| json.get()) == b.map(|json| json.get())
+impl Content256 {
+    fn piece(&mut self, kind: u8, bytes: &[u8]) {
+        self.0.update(&[kind]);
+        self.0.update(&bytes.len().to_le_bytes());
+        self.0.update(bytes);
+    }
+
+    fn text(&mut self, text: &str) {
+        self.piece(b't', text.as_bytes());
+    }
+
+    fn texts<'t>(&mut self, texts: impl Iterator<Item = &'t str>) {
+        for text in texts {
+            self.text(text);
+        }
+        self.piece(b'.', &[]);
+    }
+
+    fn maybe(&mut self, text: Option<&str>) {
+        match text {
+            Some(text) => self.text(text),
+            None => self.piece(b'-', &[]),
+        }
+    }
+
+    fn json(&mut self, json: Option<&Json>) {
+        self.maybe(json.map(|json| json.get()));
+    }
+
+    fn part(&mut self, part: &Part) {
+        match &part.content {
+            Content::Data(data) => self.piece(b'd', data.get().as_bytes()),
+            Content::Raw(bytes) => self.piece(b'r', bytes),
+            Content::Text(text) => self.text(text),
+            Content::Url(url) => self.piece(b'u', url.as_bytes()),
+        }
+        self.maybe(part.filename.as_deref());
+        self.maybe(part.media_type.as_deref());
+        self.json(part.metadata.as_ref());
+    }
+
+    fn finish(self) -> Digest {
+        let digest = self.0.finish();
+        // SHA-256 has 32 bytes.
+        digest.as_ref().try_into().unwrap_or_default()
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
-    use crate::core::message::Role;
 
     fn message(id: &str, text: &str) -> Arc<Message> {
         Arc::new(Message {

@@ -67,29 +67,35 @@ struct End {
 }
 
 impl Turn {
-    /// Runs the turn to its end. The next turn of the context begins when the task is settled.
+    /// Runs the turn to its end, whatever happens in it.
     pub(super) async fn run(self, ticket: Ticket) {
+        let (log, clock) = (Arc::clone(&self.log), Arc::clone(&self.shared.clock));
+        if AssertUnwindSafe(self.run_to_its_end(ticket)).catch_unwind().await.is_err() {
+            tracing::error!(task.id = %log.head().id, "a turn panicked as it ended");
+            log.abandon(clock.now());
+        }
+    }
+
+    /// The next turn of the context begins when the task is settled.
+    async fn run_to_its_end(self, ticket: Ticket) {
         let place = tokio::select! {
             biased;
             () = self.stop.token.cancelled() => None,
             place = ticket.place() => place,
         };
-        let outcome = match &place {
-            Some(_) => self.work().await,
+        let mut place = place;
+        let outcome = match &mut place {
+            Some(place) => self.work(place).await,
             None => Outcome::Stopped { confirmed: true },
         };
         self.settle(outcome).await;
-        self.leave(place);
-    }
-
-    /// Lets the next turn in. Explicit, since the order matters: settled first.
-    fn leave(&self, place: Option<Place>) {
+        // The next turn gets in only now that this one is settled.
         drop(place);
-        self.shared.live.linger(self.log.head().id);
+        self.shared.live.linger(&self.log);
     }
 
-    async fn work(&self) -> Outcome {
-        match AssertUnwindSafe(self.ask_backend()).catch_unwind().await {
+    async fn work(&self, place: &mut Place) -> Outcome {
+        match AssertUnwindSafe(self.ask_backend(place)).catch_unwind().await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(error)) => {
                 tracing::error!(task.id = %self.log.head().id, %error, "turn could not be run");
@@ -102,11 +108,15 @@ impl Turn {
         }
     }
 
-    async fn ask_backend(&self) -> Result<Outcome, Error> {
+    async fn ask_backend(&self, place: &mut Place) -> Result<Outcome, Error> {
         let task = self.log.head();
         let user = self.shared.user_for(&self.key);
-        let known = self.shared.store.context(&self.key).await?;
-        let conversation_id = known.as_ref().filter(|known| *known.user == *user);
+        let known = match place.record() {
+            Some(known) => Some(known.clone()),
+            None => self.shared.store.context(&self.key).await?,
+        };
+        let own = known.as_ref().filter(|known| *known.user == *user);
+        let conversation_id = own.map(|known| Arc::clone(&known.conversation_id));
         if known.is_some() && conversation_id.is_none() {
             self.log.learn(FactsUpdate::ConversationRestarted);
         }
@@ -115,11 +125,16 @@ impl Turn {
             context_id: task.context_id,
             message: Arc::clone(&self.message),
             user: user.clone(),
-            conversation_id: conversation_id.map(|known| Arc::clone(&known.conversation_id)),
+            conversation_id,
             stop: self.stop.token.clone(),
         };
-        let mut sink = LogSink { turn: self, user: Arc::from(user), refused: None };
+        let mut sink = LogSink { turn: self, user: Arc::from(user), refused: None, kept: known };
         let outcome = self.shared.backend.run(request, &mut sink).await;
+        if let Some(mut kept) = sink.kept.take() {
+            kept.used_at = self.shared.clock.now();
+            self.shared.store.put_context(self.key.clone(), kept.clone()).await?;
+            place.leave(kept);
+        }
         Ok(sink.refused.map_or(outcome, |too_long| Outcome::Failed(too_long_failure(too_long))))
     }
 
@@ -159,7 +174,8 @@ impl Turn {
 
 /// The one line that the log has of a turn.
 fn tell(task: &Task, end: &Status) {
-    let elapsed_ms = end.at.duration_since(task.created_at).as_millis();
+    let elapsed = end.at.duration_since(task.created_at).as_millis();
+    let elapsed_ms = u64::try_from(elapsed).unwrap_or_default();
     let code = end.failure().map_or("", |failure| &failure.code);
     tracing::info!(task.id = %task.id, state = ?end.state, code, elapsed_ms, "task ended");
 }
@@ -178,6 +194,8 @@ struct LogSink<'t> {
     turn: &'t Turn,
     user: Arc<str>,
     refused: Option<TooLong>,
+    /// What is known of the conversation.
+    kept: Option<ContextRecord>,
 }
 
 impl LogSink<'_> {
@@ -229,6 +247,7 @@ impl Sink for LogSink<'_> {
             let record =
                 ContextRecord { conversation_id: Arc::from(id), user: Arc::clone(&self.user), used_at: now };
             self.turn.log.amend(|facts| facts.conversation_id = Some(Arc::clone(&record.conversation_id)));
+            self.kept = Some(record.clone());
             shared.store.put_context(self.turn.key.clone(), record).await?;
             if self.turn.log.present().state == TaskState::Submitted {
                 let mut task = self.turn.log.head();

@@ -122,19 +122,25 @@ impl Client {
         Ok(Self { http, base })
     }
 
-    /// `POST /chat-messages`: begins a turn and gives its stream as soon as the answer's head is there.
+    /// `POST /chat-messages`: begins a turn and gives its stream as soon as the answer's head is there. The future
+    /// has all it needs, so it can outlive the request and the client.
     ///
     /// # Errors
     /// [`Error`]; see [`Error::is_safe_to_repeat`].
-    pub async fn chat(&self, request: &ChatRequest<'_>) -> Result<EventResponse, Error> {
-        let sent = self.http.post(self.at(&["chat-messages"])).json(request).send().await;
-        let response = accepted(sent?).await?;
-        match response.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes) {
-            Some(kind) if kind.starts_with(b"text/html") => Err(Error::Strange("a web page")),
-            Some(kind) if kind.starts_with(b"application/json") => {
-                Err(Error::Strange("a single document instead of a stream"))
+    pub fn chat(
+        &self,
+        request: &ChatRequest<'_>,
+    ) -> impl Future<Output = Result<EventResponse, Error>> + Send + use<> {
+        let request = self.http.post(self.at(&["chat-messages"])).json(request);
+        async move {
+            let response = accepted(request.send().await?).await?;
+            match response.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes) {
+                Some(kind) if kind.starts_with(b"text/html") => Err(Error::Strange("a web page")),
+                Some(kind) if kind.starts_with(b"application/json") => {
+                    Err(Error::Strange("a single document instead of a stream"))
+                }
+                Some(_) | None => Ok(EventResponse { response }),
             }
-            Some(_) | None => Ok(EventResponse { response }),
         }
     }
 

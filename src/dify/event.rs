@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::lenient;
+use super::mend;
 use super::wire::Wire;
 
 /// Why a frame is no event. The JSON parser's own words are left out, for they may quote the frame.
@@ -244,18 +244,37 @@ impl<'a> Frame<'a> {
         let wire: Wire<'a> = serde_json::from_str(data).map_err(|_| DecodeError::NotJson)?;
         wire.into_frame().ok_or(DecodeError::NoName)
     }
+
+    /// The same, and what is wrong only in form (a lone surrogate, two members with one name) is put right: the
+    /// mended text goes into `spare`, and the frame borrows from there.
+    ///
+    /// # Errors
+    /// [`DecodeError`] when it is no event of Dify even so.
+    pub fn decode_or_mend(data: &'a str, spare: &'a mut String) -> Result<Self, DecodeError> {
+        match Self::decode(data) {
+            Err(error @ DecodeError::NotJson) => {
+                *spare = mend::mended(data).ok_or(error)?;
+                Self::decode(spare)
+            }
+            decoded => decoded,
+        }
+    }
 }
 
 impl WorkflowFinished<'_> {
     /// The answer as the graph sees it (`outputs.answer`), if it has one.
     pub fn answer(&self) -> Option<String> {
-        #[derive(Default, Deserialize)]
-        struct Outputs<'a> {
-            #[serde(default, borrow, deserialize_with = "lenient::text")]
-            answer: Option<Cow<'a, str>>,
+        #[derive(Deserialize)]
+        struct Outputs {
+            #[serde(default)]
+            answer: Option<serde_json::Value>,
         }
-        let outputs: Outputs<'_> = serde_json::from_str(self.outputs?.get()).ok()?;
-        outputs.answer.map(Cow::into_owned)
+        // What stands inside of a frame that is well so far may still have to be mended.
+        let outputs: Outputs = mend::read(self.outputs?.get())?;
+        match outputs.answer {
+            Some(serde_json::Value::String(answer)) => Some(answer),
+            _ => None,
+        }
     }
 }
 

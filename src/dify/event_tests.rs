@@ -1,5 +1,7 @@
 //! Decoding single frames.
 
+use proptest::prelude::*;
+
 use super::*;
 
 fn event(data: &str) -> DifyEvent<'_> {
@@ -163,4 +165,55 @@ fn a_huge_payload_that_nobody_reads_is_skipped() {
     );
     let DifyEvent::NodeFinished(node) = event(&data) else { panic!("not a node") };
     assert_eq!((node.title.as_ref(), node.status.as_ref()), ("llm", "failed"));
+}
+
+#[test]
+fn a_frame_that_is_wrong_in_form_only_is_put_right() {
+    let mut spare = String::new();
+    let twice = r#"{"event":"ping","task_id":"t","answer":"a","answer":"x\ud800y","event":"message","data":{"id":1,"id":2}}"#;
+    assert!(Frame::decode(twice).is_err());
+    let frame = Frame::decode_or_mend(twice, &mut spare).unwrap();
+    assert_eq!(frame.task_id.as_deref(), Some("t"));
+    assert!(matches!(frame.event, DifyEvent::Message { answer } if answer == "x\u{fffd}y"));
+    for garbage in ["", "[]", "{\"event\":", r#"{"event":7}"#, r#"{"a":1,"a":2}"#, r#"{"event":"\ud8"}"#] {
+        assert!(Frame::decode_or_mend(garbage, &mut spare).is_err(), "{garbage}");
+    }
+    let finished =
+        r#"{"event":"workflow_finished","data":{"outputs":{"answer":"\udc00!","answer":"\ud800?"}}}"#;
+    match Frame::decode(finished).unwrap().event {
+        DifyEvent::WorkflowFinished(finished) => assert_eq!(finished.answer().as_deref(), Some("\u{fffd}?")),
+        other => panic!("{other:?}"),
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_text_is_lost_to_surrogates_and_doubled_members(
+        pieces in prop::collection::vec(
+            prop::sample::select(vec![
+                ("a", "a"), ("\u{1f600}", "\u{1f600}"), (r"\\ud800", r"\ud800"), (r"\ud83d\ude00", "\u{1f600}"),
+                (r#"\""#, "\""), (r"\n", "\n"), (r"\u0041", "A"), (r"\udc00", "\u{fffd}"), (r"\uD800", "\u{fffd}"),
+            ]),
+            0..20,
+        ),
+        doubled in any::<bool>(),
+    ) {
+        let mut escaped = String::new();
+        let mut plain = String::new();
+        let mut is_high = false;
+        for (escape, text) in pieces {
+            // Behind a high one, a low one would make a pair.
+            if is_high && escape == r"\udc00" {
+                continue;
+            }
+            is_high = escape == r"\uD800";
+            escaped.push_str(escape);
+            plain.push_str(text);
+        }
+        let first = if doubled { r#""answer":"first","# } else { "" };
+        let data = format!(r#"{{"event":"message",{first}"answer":"{escaped}","x":[1.0,{{"y":"\u0000"}}]}}"#);
+        let mut spare = String::new();
+        let frame = Frame::decode_or_mend(&data, &mut spare).unwrap();
+        prop_assert!(matches!(frame.event, DifyEvent::Message { answer } if answer == plain), "{}", data);
+    }
 }

@@ -13,6 +13,7 @@ pub mod event;
 pub(crate) mod fixture;
 pub mod framing;
 mod lenient;
+pub(crate) mod mend;
 pub mod reason;
 pub mod request;
 pub mod sse;

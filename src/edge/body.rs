@@ -19,12 +19,21 @@ const DISCARD_TIME: Duration = Duration::from_secs(5);
 /// How long a client may be silent in the middle of a body.
 const STALL: Duration = Duration::from_secs(30);
 
+/// How long a whole body may take.
+const WHOLE: Duration = Duration::from_secs(600);
+
 /// Reads the whole body.
 ///
 /// # Errors
 /// [`EdgeError::PayloadTooLarge`] over `limit` bytes; [`EdgeError::Parse`] when it ends early or stalls.
 pub async fn read(body: Body, limit: usize) -> Result<Bytes, EdgeError> {
-    let mut body = body;
+    match tokio::time::timeout(WHOLE, read_whole(body, limit)).await {
+        Ok(read) => read,
+        Err(_) => Err(EdgeError::Parse("the body took too long".to_owned())),
+    }
+}
+
+async fn read_whole(mut body: Body, limit: usize) -> Result<Bytes, EdgeError> {
     let announced = body.size_hint().lower();
     if usize::try_from(announced).map_or(true, |announced| announced > limit) {
         discard(body).await;

@@ -121,8 +121,8 @@ pub trait Dialect: Send + Sync {
         EdgeError::ExtendedCardNotSupported
     }
 
-    /// How requests for a stream are refused.
-    fn early_error(&self) -> EarlyError;
+    /// How requests for a stream with these `params` are refused.
+    fn early_error(&self, params: Option<&RawValue>) -> EarlyError;
 
     /// Appends the result of sending without a stream.
     fn send_result(&self, buf: &mut Vec<u8>, task: &Task);

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use jiff::Timestamp;
-use jiff::fmt::rfc2822::DateTimePrinter;
+use jiff::fmt::rfc2822::{DateTimeParser, DateTimePrinter};
 
 use super::Edge;
 use super::answer;
@@ -56,7 +56,9 @@ impl Cards {
         }
     }
 
-    /// Since when the app is as it is.
+    /// Since when the app is as it is, as far as cards know: the start until one of them tells of the app, from then
+    /// on the time of the first card that told of it as it is. That may be later than the change, which costs a
+    /// client one more answer; it is never earlier, which would keep a client's old card alive.
     fn modified(&self, profile: &Arc<Profile>, now: Timestamp) -> Timestamp {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         if told.0 != *profile {
@@ -84,9 +86,9 @@ fn respond(edge: &Edge, headers: &HeaderMap, render: impl FnOnce(&Profile) -> Ca
     let engine: &Engine = &edge.engine;
     let profile = engine.profile();
     let document = render(&profile);
-    let modified = http_date(edge.cards.modified(&profile, engine.now()));
+    let modified = edge.cards.modified(&profile, engine.now());
     let etag = HeaderValue::from_str(&document.etag).ok();
-    let mut response = if unchanged(headers, &document.etag, modified.as_ref()) {
+    let mut response = if unchanged(headers, &document.etag, modified) {
         let mut response = Response::new(Body::from(Bytes::new()));
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         response
@@ -95,7 +97,7 @@ fn respond(edge: &Edge, headers: &HeaderMap, render: impl FnOnce(&Profile) -> Ca
     };
     let sent = response.headers_mut();
     sent.insert(header::CACHE_CONTROL, MAX_AGE);
-    for (name, value) in [(header::ETAG, etag), (header::LAST_MODIFIED, modified)] {
+    for (name, value) in [(header::ETAG, etag), (header::LAST_MODIFIED, http_date(modified))] {
         if let Some(value) = value {
             sent.insert(name, value);
         }
@@ -104,13 +106,16 @@ fn respond(edge: &Edge, headers: &HeaderMap, render: impl FnOnce(&Profile) -> Ca
 }
 
 /// Whether the client has this very card (RFC 9110 §13.1.2, §13.1.3; the entity tag decides where there is one).
-fn unchanged(headers: &HeaderMap, etag: &str, modified: Option<&HeaderValue>) -> bool {
+fn unchanged(headers: &HeaderMap, etag: &str, modified: Timestamp) -> bool {
     let mut tags = headers.get_all(header::IF_NONE_MATCH).iter().peekable();
     if tags.peek().is_some() {
         let listed = tags.filter_map(|tags| tags.to_str().ok()).flat_map(|tags| tags.split(','));
         return listed.map(str::trim).any(|tag| tag == "*" || tag.trim_start_matches("W/") == etag);
     }
-    headers.get(header::IF_MODIFIED_SINCE).is_some_and(|since| Some(since) == modified)
+    let since = headers.get(header::IF_MODIFIED_SINCE);
+    let since = since.and_then(|since| DateTimeParser::new().parse_timestamp(since.as_bytes()).ok());
+    // Dates have whole seconds. One that makes no sense counts as not there.
+    since.is_some_and(|since| modified.as_second() <= since.as_second())
 }
 
 fn http_date(at: Timestamp) -> Option<HeaderValue> {
@@ -161,17 +166,23 @@ mod tests {
 
     #[test]
     fn c10_a_client_that_has_the_card_is_told_so() {
-        let date = HeaderValue::from_static("Tue, 14 Nov 2023 22:13:20 GMT");
+        let modified = Timestamp::from_millisecond(1_700_000_000_900).expect("a time");
         let asks = |name: header::HeaderName, value: &'static str| {
             let mut headers = HeaderMap::new();
             headers.insert(name, HeaderValue::from_static(value));
-            unchanged(&headers, "\"abc\"", Some(&date))
+            unchanged(&headers, "\"abc\"", modified)
         };
         for tags in ["\"abc\"", "W/\"abc\"", "\"x\", \"abc\"", "*"] {
             assert!(asks(header::IF_NONE_MATCH, tags), "{tags}");
         }
         assert!(!asks(header::IF_NONE_MATCH, "\"x\""));
-        assert!(asks(header::IF_MODIFIED_SINCE, "Tue, 14 Nov 2023 22:13:20 GMT"));
-        assert!(!asks(header::IF_MODIFIED_SINCE, "Mon, 13 Nov 2023 22:13:20 GMT"));
+        for same_or_later in ["Tue, 14 Nov 2023 22:13:20 GMT", "Wed, 15 Nov 2023 01:02:03 GMT"] {
+            assert!(asks(header::IF_MODIFIED_SINCE, same_or_later), "{same_or_later}");
+        }
+        for earlier_or_garbage in
+            ["Tue, 14 Nov 2023 22:13:19 GMT", "Thu, 14 Nov 2025 22:13:20 GMT", "soon", "", "1700000000"]
+        {
+            assert!(!asks(header::IF_MODIFIED_SINCE, earlier_or_garbage), "{earlier_or_garbage}");
+        }
     }
 }

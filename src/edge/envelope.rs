@@ -2,6 +2,8 @@
 //!
 //! Reads without building a tree: `params` and `id` stay the text they came as, so the id goes back exactly so.
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
 use serde_json::error::Category;
 use serde_json::value::RawValue;
@@ -15,12 +17,12 @@ pub const MAX_RPC_ID: usize = 1024;
 const NULL: &str = "null";
 
 /// A request.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Envelope<'a> {
     /// The id as JSON text: a string, an integer, or `null`.
     pub id: &'a str,
     /// The method's name; empty when the route names it and the body does not.
-    pub method: &'a str,
+    pub method: Cow<'a, str>,
     /// The params.
     pub params: Option<&'a RawValue>,
 }
@@ -75,9 +77,8 @@ impl<'a> Envelope<'a> {
             (Some(_) | None, _) => return Err(invalid("jsonrpc must be \"2.0\"")),
         }
         let method = match raw.method {
-            Some(method) => serde_json::from_str::<&str>(method.get())
-                .map_err(|_| invalid("method must be a string without escapes"))?,
-            None if strictness == Strictness::Loose => "",
+            Some(method) => read_text(method).ok_or_else(|| invalid("method must be a string"))?,
+            None if strictness == Strictness::Loose => Cow::Borrowed(""),
             None => return Err(invalid("method is missing")),
         };
         Ok(Self { id, method, params: raw.params })
@@ -94,6 +95,14 @@ fn not_an_object(error: &serde_json::Error) -> Refused {
         Category::Eof | Category::Io | Category::Syntax => EdgeError::Parse(error.to_string()),
     };
     refused(NULL, error)
+}
+
+/// A string; some clients write every slash in one as `\/`.
+fn read_text(json: &RawValue) -> Option<Cow<'_, str>> {
+    match serde_json::from_str::<&str>(json.get()) {
+        Ok(plain) => Some(Cow::Borrowed(plain)),
+        Err(_) => serde_json::from_str::<String>(json.get()).ok().map(Cow::Owned),
+    }
 }
 
 fn read_id(id: Option<&RawValue>) -> Result<&str, EdgeError> {
@@ -129,11 +138,17 @@ mod tests {
         for id in ["\"a\"", "1", "-7", "12345678901234567890", "null", "\"\\u00e9\""] {
             let body = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"GetTask","params":{{"id":"t"}}}}"#);
             let envelope = Envelope::read(body.as_bytes(), Strictness::Full).expect("a request");
-            assert_eq!((envelope.id, envelope.method), (id, "GetTask"));
+            assert_eq!((envelope.id, &*envelope.method), (id, "GetTask"));
             assert_eq!(envelope.params.map(RawValue::get), Some(r#"{"id":"t"}"#));
         }
         let without = Envelope::read(br#"{"jsonrpc":"2.0","method":"GetTask"}"#, Strictness::Full);
         assert_eq!(without.expect("a request").id, "null");
+    }
+
+    #[test]
+    fn a_method_may_be_written_with_escapes() {
+        let body = br#"{"jsonrpc":"2.0","id":1,"method":"message\/send"}"#;
+        assert_eq!(Envelope::read(body, Strictness::Full).expect("a request").method, "message/send");
     }
 
     #[test]
@@ -188,7 +203,7 @@ mod tests {
     #[test]
     fn the_old_routes_name_the_method_themselves() {
         let envelope = Envelope::read(br#"{"params":{"taskId":"t"}}"#, Strictness::Loose).expect("enough");
-        assert_eq!((envelope.id, envelope.method), ("null", ""));
+        assert_eq!((envelope.id, &*envelope.method), ("null", ""));
         assert!(Envelope::read(br#"{"jsonrpc":"1.0"}"#, Strictness::Loose).is_err());
     }
 

@@ -30,6 +30,8 @@ struct Exchange {
     asked: Asked,
     /// The request's id as JSON text.
     id: String,
+    /// How a request for a stream is refused.
+    early: EarlyError,
 }
 
 /// Serves `POST /` and `POST /a2a`.
@@ -71,12 +73,23 @@ async fn handle(edge: Arc<Edge>, request: Request, named: Option<Operation>) -> 
     };
     let route = match named {
         Some(operation) => Some(Route { dialect: &Legacy, operation }),
-        None => dialect::route(envelope.method, envelope.params),
+        None => dialect::route(&envelope.method, envelope.params),
     };
     let Some(Route { dialect, operation }) = route else {
-        return refuse(envelope.id, &default_dialect(), &EdgeError::method_not_found(envelope.method).into());
+        return refuse(
+            envelope.id,
+            &default_dialect(),
+            &EdgeError::method_not_found(&envelope.method).into(),
+        );
     };
-    let exchange = Exchange { edge, caller: Caller::anonymous(), dialect, asked, id: envelope.id.to_owned() };
+    let exchange = Exchange {
+        edge,
+        caller: Caller::anonymous(),
+        dialect,
+        asked,
+        id: one_line(envelope.id),
+        early: dialect.early_error(envelope.params),
+    };
     let called = exchange.check().and_then(|()| {
         dialect.call(operation, envelope.params, &*exchange.edge.ids).map_err(EdgeError::from)
     });
@@ -220,7 +233,7 @@ impl Exchange {
         }
         let error = WireError::from(error);
         let streams = matches!(operation, Operation::Stream | Operation::Subscribe);
-        let as_event = streams && self.dialect.early_error() == EarlyError::Event;
+        let as_event = streams && self.early == EarlyError::Event;
         if as_event && error.rpc_status == StatusCode::OK {
             return sse::single_event(&error_body(&self.id, self.dialect, &error));
         }
@@ -273,6 +286,11 @@ fn refuse(id: &str, dialect: &&'static dyn Dialect, error: &WireError) -> Respon
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     response
+}
+
+/// The id with the line ends of Unicode escaped, as in all other text: widespread clients split streams there.
+fn one_line(id: &str) -> String {
+    id.replace('\u{85}', "\\u0085").replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029")
 }
 
 fn echo_extensions(asked: &Asked, headers: &mut HeaderMap) {

@@ -4,6 +4,8 @@
 //! running tasks never go. Contexts go likewise, by when they were last used.
 
 use std::collections::{BTreeSet, HashMap};
+use std::hash::Hash;
+use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -14,16 +16,25 @@ use jiff::Timestamp;
 
 use crate::core::command::{List, PageStart};
 use crate::core::ids::{Caller, TaskId};
+use crate::core::state::TaskState;
 use crate::core::store::{ContextKey, ContextRecord, Page, Store, StoreError, Stored};
 use crate::core::task::Task;
 
 /// A task's place in every list: by status time, ties by id.
 type Order = (Timestamp, TaskId);
 
+/// The tasks of one caller or context in order: all of them, and those in each state, so that a page of any list
+/// and its total are found without looking at the tasks before it.
+#[derive(Debug, Default)]
+struct Shelf {
+    all: BTreeSet<Order>,
+    by_state: HashMap<TaskState, BTreeSet<Order>>,
+}
+
 #[derive(Debug, Default)]
 struct Index {
-    by_caller: HashMap<Caller, BTreeSet<Order>>,
-    by_context: HashMap<ContextKey, BTreeSet<Order>>,
+    by_caller: HashMap<Caller, Shelf>,
+    by_context: HashMap<ContextKey, Shelf>,
     ended: BTreeSet<Order>,
     contexts: BTreeSet<(Timestamp, ContextKey)>,
 }
@@ -85,37 +96,14 @@ impl MemoryStore {
     }
 
     fn page(&self, caller: &Caller, query: &List) -> Page {
-        let index = self.index();
-        let orders = match &query.context_id {
-            Some(id) => index.by_context.get(&ContextKey { caller: caller.clone(), id: id.clone() }),
-            None => index.by_caller.get(caller),
-        };
-        let mut page = Page::default();
-        let mut last = None;
-        for (at, id) in orders.into_iter().flatten().rev() {
-            if query.status_after.is_some_and(|after| *at < after) {
-                break;
-            }
-            let Some(task) = self.tasks.get(id).map(|task| Arc::clone(&task)) else { continue };
-            if query.state.is_some_and(|state| state != task.status.state) {
-                continue;
-            }
-            let before_page = match &query.start {
-                PageStart::After { at: from, id: after } => (at, id) >= (from, after),
-                PageStart::Offset(offset) => page.total < *offset,
-            };
-            page.total += 1;
-            if before_page {
-                continue;
-            }
-            if page.tasks.len() < query.page_size {
-                last = Some(PageStart::After { at: *at, id: id.clone() });
-                page.tasks.push(task);
-            } else {
-                page.next.clone_from(&last);
-            }
-        }
-        page
+        let (total, mut page) = self.index().orders(caller, query);
+        let more = page.len() > query.page_size;
+        page.truncate(query.page_size);
+        let next = page.last().filter(|_| more);
+        let next = next.map(|(at, id)| PageStart::After { at: *at, id: id.clone() });
+        // A task that was forgotten since is left out.
+        let tasks = page.iter().filter_map(|(_, id)| self.tasks.get(id).map(|task| Arc::clone(&task)));
+        Page { tasks: tasks.collect(), total, next }
     }
 
     fn sweep_now(&self, now: Timestamp) {
@@ -140,28 +128,78 @@ impl MemoryStore {
 }
 
 impl Index {
+    /// How many tasks match, and the orders of a page of them with one more, newest first.
+    fn orders(&self, caller: &Caller, query: &List) -> (usize, Vec<Order>) {
+        let shelf = match &query.context_id {
+            Some(id) => self.by_context.get(&ContextKey { caller: caller.clone(), id: id.clone() }),
+            None => self.by_caller.get(caller),
+        };
+        let orders = shelf.and_then(|shelf| match &query.state {
+            Some(state) => shelf.by_state.get(state),
+            None => Some(&shelf.all),
+        });
+        let Some(orders) = orders else { return (0, Vec::new()) };
+        // No id sorts before the empty one.
+        let oldest = query.status_after.map(|after| (after, TaskId::from("")));
+        let from = oldest.map_or(Bound::Unbounded, Bound::Included);
+        let total = match &from {
+            Bound::Unbounded => orders.len(),
+            _ => orders.range((from.clone(), Bound::Unbounded)).count(),
+        };
+        let (to, skip) = match &query.start {
+            PageStart::After { at, id } => (Bound::Excluded((*at, id.clone())), 0),
+            PageStart::Offset(offset) => (Bound::Unbounded, *offset),
+        };
+        if is_empty(&from, &to) {
+            return (total, Vec::new());
+        }
+        let newest_first = orders.range((from, to)).rev();
+        (total, newest_first.skip(skip).take(query.page_size.saturating_add(1)).cloned().collect())
+    }
+
     fn insert(&mut self, task: &Task) {
         let order = order(task);
-        self.by_caller.entry(task.caller.clone()).or_default().insert(order.clone());
-        self.by_context.entry(context(task)).or_default().insert(order.clone());
-        if task.status.state.is_terminal() {
+        let state = task.status.state;
+        self.by_caller.entry(task.caller.clone()).or_default().insert(state, &order);
+        self.by_context.entry(context(task)).or_default().insert(state, &order);
+        if state.is_terminal() {
             self.ended.insert(order);
         }
     }
 
     fn remove(&mut self, task: &Task) {
         let order = order(task);
-        drop_from(&mut self.by_caller, &task.caller, &order);
-        drop_from(&mut self.by_context, &context(task), &order);
+        let state = task.status.state;
+        drop_from(&mut self.by_caller, &task.caller, state, &order);
+        drop_from(&mut self.by_context, &context(task), state, &order);
         self.ended.remove(&order);
     }
 }
 
-fn drop_from<K: Eq + std::hash::Hash>(sets: &mut HashMap<K, BTreeSet<Order>>, key: &K, order: &Order) {
-    let Some(set) = sets.get_mut(key) else { return };
-    set.remove(order);
-    if set.is_empty() {
-        sets.remove(key);
+impl Shelf {
+    fn insert(&mut self, state: TaskState, order: &Order) {
+        self.all.insert(order.clone());
+        self.by_state.entry(state).or_default().insert(order.clone());
+    }
+
+    fn remove(&mut self, state: TaskState, order: &Order) {
+        self.all.remove(order);
+        if let Some(orders) = self.by_state.get_mut(&state) {
+            orders.remove(order);
+        }
+    }
+}
+
+/// A range that ends where it begins, or before; a set does not take such a range.
+fn is_empty(from: &Bound<Order>, to: &Bound<Order>) -> bool {
+    matches!((from, to), (Bound::Included(from), Bound::Excluded(to)) if from >= to)
+}
+
+fn drop_from<K: Eq + Hash>(shelves: &mut HashMap<K, Shelf>, key: &K, state: TaskState, order: &Order) {
+    let Some(shelf) = shelves.get_mut(key) else { return };
+    shelf.remove(state, order);
+    if shelf.all.is_empty() {
+        shelves.remove(key);
     }
 }
 
@@ -235,10 +273,7 @@ mod tests {
     async fn indexes_do_not_outlive_their_tasks() {
         let store = MemoryStore::new(TTL, 10);
         let now = Timestamp::UNIX_EPOCH;
-        store
-            .put_task(contract::task("t", "c", crate::core::state::TaskState::Completed, now))
-            .await
-            .expect("kept");
+        store.put_task(contract::task("t", "c", TaskState::Completed, now)).await.expect("kept");
         store.sweep(now + TTL * 2).await.expect("swept");
         let index = store.index();
         assert!(index.by_caller.is_empty() && index.by_context.is_empty() && index.ended.is_empty());

@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 
 use crate::core::event::{Citation, FactsUpdate, Usage};
 use crate::dify::event::MessageEnd;
+use crate::dify::mend;
 use crate::dify::reason::shorten;
 
 /// How much of a cited passage is kept, characters.
@@ -129,7 +130,7 @@ fn number<'a, T: Deserialize<'a>>(raw: Option<&'a RawValue>) -> Option<T> {
 }
 
 fn text(raw: Option<&RawValue>) -> Option<Cow<'_, str>> {
-    let text: String = serde_json::from_str(raw?.get()).ok()?;
+    let text: String = mend::read(raw?.get())?;
     (!text.is_empty()).then_some(Cow::Owned(text))
 }
 
@@ -165,13 +166,14 @@ mod tests {
 
     #[test]
     fn citations_are_cut_and_survive_odd_values() {
-        let long = "x".repeat(1000);
+        let long = format!("\\ud800{}", "x".repeat(1000));
         let metadata = format!(
             r#"{{"retriever_resources":[{{"position":1,"dataset_name":"d","document_name":"f.md","content":"{long}","score":0.5,"hit_count":3}},{{"position":null,"score":"high","content":7}},null,[1]]}}"#
         );
         let [FactsUpdate::Citations(citations)] = &facts(&metadata, true)[..] else { panic!("no citations") };
         assert_eq!(citations.len(), 2);
-        assert_eq!(citations[0].excerpt.as_ref().unwrap().chars().count(), MAX_EXCERPT_CHARS);
+        let excerpt = citations[0].excerpt.as_ref().unwrap();
+        assert!(excerpt.starts_with("\u{fffd}x") && excerpt.chars().count() == MAX_EXCERPT_CHARS);
         assert_eq!((citations[0].position, citations[0].score), (Some(1), Some(0.5)));
         assert_eq!(citations[1], Citation::default());
     }

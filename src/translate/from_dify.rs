@@ -179,17 +179,14 @@ impl Fold {
         if delta.is_empty() {
             return;
         }
-        if self.rounds.begins() {
-            self.say(BETWEEN_ROUNDS, emit);
+        if self.rounds.is_new() {
+            self.think.begin_part(&mut recorded(&mut self.rounds, &mut *emit));
+            self.rounds.begin();
+            self.say(BETWEEN_ROUNDS, &mut *emit);
         }
         self.has_text = true;
-        let rounds = &mut self.rounds;
-        self.think.push(delta, &mut |artifact, delta| {
-            if artifact == TextArtifact::Answer {
-                rounds.say(delta);
-            }
-            emit(TaskEvent::Text { artifact, delta });
-        });
+        self.rounds.hear(delta);
+        self.think.push(delta, &mut recorded(&mut self.rounds, emit));
     }
 
     /// The whole answer of an agent, after its pieces.
@@ -197,13 +194,7 @@ impl Fold {
         if whole.is_empty() {
             return;
         }
-        let rounds = &mut self.rounds;
-        self.think.finish(&mut |artifact, delta| {
-            if artifact == TextArtifact::Answer {
-                rounds.say(delta);
-            }
-            emit(TaskEvent::Text { artifact, delta });
-        });
+        self.think.finish(&mut recorded(&mut self.rounds, emit));
         if self.is_said(whole) {
             return;
         }
@@ -212,12 +203,13 @@ impl Fold {
         if !self.think.has_thought() {
             self.think.push_thought(&split.reasoning, &mut text(emit));
         }
-        self.rounds.replace(split.answer);
+        self.rounds.replace(whole, split.answer);
     }
 
     /// Whether this is all that an agent has said, once more.
     fn is_said(&self, whole: &str) -> bool {
-        !self.rounds.is_empty() && self.rounds.amount_to(&self.split(whole).0.answer)
+        !self.rounds.is_empty()
+            && (self.rounds.came_as(whole) || self.rounds.said(&self.split(whole).0.answer))
     }
 
     fn replace(&mut self, whole: &str, reason: &str, emit: Emit<'_>) {
@@ -232,7 +224,7 @@ impl Fold {
             emit(TaskEvent::Replace { artifact: TextArtifact::Reasoning, text: &split.reasoning });
         }
         if !self.rounds.is_empty() {
-            self.rounds.replace(split.answer);
+            self.rounds.replace(whole, split.answer);
         }
     }
 
@@ -328,6 +320,16 @@ impl Fold {
 /// Makes task events of pieces of text.
 fn text<'e>(emit: Emit<'e>) -> impl FnMut(TextArtifact, &str) + 'e {
     move |artifact, delta| emit(TaskEvent::Text { artifact, delta })
+}
+
+/// The same, for an agent, whose answer is taken down too.
+fn recorded<'e>(rounds: &'e mut Rounds, emit: Emit<'e>) -> impl FnMut(TextArtifact, &str) + 'e {
+    move |artifact, delta| {
+        if artifact == TextArtifact::Answer {
+            rounds.say(delta);
+        }
+        emit(TaskEvent::Text { artifact, delta });
+    }
 }
 
 #[cfg(test)]

@@ -235,6 +235,25 @@ fn the_rounds_of_an_agent_are_set_apart_once_the_next_one_speaks() {
 }
 
 #[test]
+fn each_round_of_an_agent_may_begin_with_a_thought() {
+    let rounds = [
+        thought(1),
+        agent("<think>a</think>Use <think>, or <thi"),
+        thought(2),
+        agent("<think>"),
+        agent("b</think>It is "),
+        agent("noon."),
+    ];
+    let mut frames: Vec<&str> = rounds.iter().map(String::as_str).collect();
+    let whole = message("<think>a</think>Use <think>, or <thi\n<think>b</think>It is noon.");
+    frames.extend([whole.as_str(), END]);
+    let turn = play(&frames);
+    turn.assert_completed("Use <think>, or <thi\nIt is noon.");
+    assert_eq!(turn.reasoning, "a\n\nb");
+    assert!(!turn.events.iter().any(|event| event.starts_with("replace")));
+}
+
+#[test]
 fn failures_have_code_and_reason_and_keep_the_text() {
     let turn = play(&[&message("par"), ERROR]);
     assert_eq!((turn.failure().code.as_ref(), turn.answer.as_str()), ("completion_request_error", "par"));

@@ -7,60 +7,89 @@ pub(super) const BETWEEN_ROUNDS: &str = "\n";
 /// The rounds so far.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Rounds {
-    /// The text of each round that said something.
-    said: Vec<String>,
+    /// Those that are over.
+    past: Vec<Round>,
+    /// The one that is going on.
+    present: Round,
     /// The number of the round that is going on, if told.
     position: Option<u64>,
     /// Whether the round that is going on follows another and has not come forth yet.
     is_new: bool,
-    /// Whether the next text is the first of its round.
-    is_first: bool,
+}
+
+/// What one round came to.
+#[derive(Clone, Debug, Default)]
+struct Round {
+    /// As Dify sent it.
+    raw: String,
+    /// The answer in it.
+    said: String,
 }
 
 impl Rounds {
     /// A round is told of; the same one again and again while it goes on.
     pub(super) fn at(&mut self, position: u64) {
-        if self.position.is_some_and(|last| position > last) && !self.said.is_empty() {
+        if self.position.is_some_and(|last| position > last) && !self.is_empty() {
             self.is_new = true;
         }
         self.position = self.position.max(Some(position));
     }
 
-    /// Whether the delta that comes now is the first of a round that follows another. Says so once for each.
-    pub(super) fn begins(&mut self) -> bool {
-        self.is_first |= self.is_new;
-        std::mem::take(&mut self.is_new)
+    /// Whether the delta that comes now is the first of a round that follows another.
+    pub(super) fn is_new(&self) -> bool {
+        self.is_new
     }
 
-    /// Takes in the next text.
+    /// The next round begins: what is taken in from now on belongs to it.
+    pub(super) fn begin(&mut self) {
+        self.is_new = false;
+        self.past.push(std::mem::take(&mut self.present));
+    }
+
+    /// Takes in the next text as it came.
+    pub(super) fn hear(&mut self, text: &str) {
+        self.present.raw.push_str(text);
+    }
+
+    /// Takes in the next text of the answer.
     pub(super) fn say(&mut self, text: &str) {
-        let is_first = std::mem::take(&mut self.is_first);
-        match self.said.last_mut() {
-            Some(round) if !is_first => round.push_str(text),
-            Some(_) | None => self.said.push(text.to_owned()),
-        }
+        self.present.said.push_str(text);
     }
 
-    /// The text so far is void, this is it now.
-    pub(super) fn replace(&mut self, text: String) {
-        self.said = vec![text];
+    /// The text so far is void, this is it now: as it came, and the answer in it.
+    pub(super) fn replace(&mut self, raw: &str, said: String) {
+        self.past.clear();
+        self.present = Round { raw: raw.to_owned(), said };
     }
 
-    /// Whether anything was said.
+    /// Whether nothing was said.
     pub(super) fn is_empty(&self) -> bool {
-        self.said.is_empty()
+        self.all().all(|round| round.said.is_empty())
     }
 
-    /// Whether `whole` is what was said, with or without something between the rounds.
-    pub(super) fn amount_to(&self, whole: &str) -> bool {
-        let mut rest = whole;
-        for (index, round) in self.said.iter().enumerate() {
-            if index > 0 {
-                rest = rest.strip_prefix(BETWEEN_ROUNDS).unwrap_or(rest);
-            }
-            let Some(tail) = rest.strip_prefix(round.as_str()) else { return false };
-            rest = tail;
-        }
-        rest.is_empty()
+    /// Whether this is what came, with or without something between the rounds.
+    pub(super) fn came_as(&self, whole: &str) -> bool {
+        amount_to(whole, self.all().map(|round| &*round.raw))
     }
+
+    /// Whether this is the answer in it, with or without something between the rounds.
+    pub(super) fn said(&self, whole: &str) -> bool {
+        amount_to(whole, self.all().map(|round| &*round.said))
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Round> {
+        self.past.iter().chain([&self.present])
+    }
+}
+
+fn amount_to<'t>(whole: &str, parts: impl Iterator<Item = &'t str>) -> bool {
+    let mut rest = whole;
+    for (index, part) in parts.enumerate() {
+        if index > 0 {
+            rest = rest.strip_prefix(BETWEEN_ROUNDS).unwrap_or(rest);
+        }
+        let Some(tail) = rest.strip_prefix(part) else { return false };
+        rest = tail;
+    }
+    rest.is_empty()
 }

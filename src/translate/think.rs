@@ -5,6 +5,9 @@
 //!   answer ----------> reasoning ----------------> answer
 //! ```
 //!
+//! People and models also write *of* the tag. At the beginning of an answer, where models put their thoughts, it
+//! counts as it is; later only with a line end right behind it, as Dify's own page has it; else it is text.
+//!
 //! At most the beginning of a possible tag and line ends before a possible `</think>` are held back, so every other
 //! byte is passed on at once. How the text is cut into pieces makes no difference to either side.
 
@@ -14,6 +17,9 @@ use crate::core::event::TextArtifact;
 
 const OPEN: &str = "<think>";
 const CLOSE: &str = "</think>";
+
+/// The longest beginning of a tag in the middle of an answer that can still turn out to be text.
+const OPEN_AND_CR: &str = "<think>\r";
 
 /// What stands between two thoughts, so that they do not run into one another.
 const BETWEEN_THOUGHTS: &str = "\n\n";
@@ -46,7 +52,8 @@ enum AfterOpen {
 pub struct Splitter {
     mode: ThinkMode,
     side: TextArtifact,
-    /// How many bytes of the tag that may come next have been seen at the end of the text so far.
+    /// How many bytes of the tag that may come next, and of the line end that belongs to it, have been seen at the
+    /// end of the text so far.
     matched: usize,
     /// Line ends at the end of a thought, which are dropped if the thought ends there.
     line_ends: String,
@@ -56,6 +63,8 @@ pub struct Splitter {
     after_close: bool,
     /// Whether the answer has anything but white space.
     answered: bool,
+    /// Whether the present part of the answer has anything but white space.
+    part_answered: bool,
     /// Whether any thought has been passed on.
     thought: bool,
     /// Whether a thought that follows another begins.
@@ -73,6 +82,7 @@ impl Splitter {
             after_open: AfterOpen::Thought,
             after_close: false,
             answered: false,
+            part_answered: false,
             thought: false,
             new_thought: false,
         }
@@ -100,6 +110,13 @@ impl Splitter {
         while !rest.is_empty() {
             rest = if self.matched == 0 { self.up_to_tag(rest, emit) } else { self.on_in_tag(rest, emit) };
         }
+    }
+
+    /// A part of the answer begins that stands for itself, such as an agent's next round. Passes on what was held
+    /// back of the one before it.
+    pub fn begin_part(&mut self, emit: &mut dyn FnMut(TextArtifact, &str)) {
+        self.flush_tag(emit);
+        self.part_answered = false;
     }
 
     /// The text is over: passes on what was held back.
@@ -131,15 +148,33 @@ impl Splitter {
     /// Goes on comparing with the tag whose beginning has been seen.
     fn on_in_tag<'t>(&mut self, text: &'t str, emit: &mut dyn FnMut(TextArtifact, &str)) -> &'t str {
         let wanted = self.tag().get(self.matched..).unwrap_or_default();
-        let same = wanted.bytes().zip(text.bytes()).take_while(|(want, have)| want == have).count();
-        if same == wanted.len() {
-            self.matched = 0;
-            self.turn();
-            return text.get(same..).unwrap_or_default();
+        if wanted.is_empty() {
+            return self.behind_tag(text, emit);
         }
-        if same == text.len() {
-            self.matched += same;
-            return "";
+        let same = wanted.bytes().zip(text.bytes()).take_while(|(want, have)| want == have).count();
+        let is_whole = same == wanted.len();
+        if !is_whole && same < text.len() {
+            self.flush_tag(emit);
+            return text;
+        }
+        self.matched += same;
+        if is_whole && (self.side == TextArtifact::Reasoning || !self.part_answered) {
+            self.turn(AfterOpen::Tag);
+        }
+        text.get(same..).unwrap_or_default()
+    }
+
+    /// Behind an opening tag in the middle of the answer: what follows tells whether it is one.
+    fn behind_tag<'t>(&mut self, text: &'t str, emit: &mut dyn FnMut(TextArtifact, &str)) -> &'t str {
+        if let Some(behind) = text.strip_prefix('\n') {
+            self.turn(AfterOpen::Thought);
+            return behind;
+        }
+        if self.matched < OPEN_AND_CR.len()
+            && let Some(behind) = text.strip_prefix('\r')
+        {
+            self.matched = OPEN_AND_CR.len();
+            return behind;
         }
         self.flush_tag(emit);
         text
@@ -153,12 +188,13 @@ impl Splitter {
         }
     }
 
-    /// A whole tag was seen.
-    fn turn(&mut self) {
+    /// A whole tag was seen; if it opens a thought, so much of the line end behind it.
+    fn turn(&mut self, after_open: AfterOpen) {
+        self.matched = 0;
         match self.side {
             TextArtifact::Answer => {
                 self.side = TextArtifact::Reasoning;
-                self.after_open = AfterOpen::Tag;
+                self.after_open = after_open;
                 self.new_thought = self.thought;
             }
             TextArtifact::Reasoning => {
@@ -170,7 +206,11 @@ impl Splitter {
     }
 
     fn flush_tag(&mut self, emit: &mut dyn FnMut(TextArtifact, &str)) {
-        let text = self.tag().get(..self.matched).unwrap_or_default();
+        let seen = match self.side {
+            TextArtifact::Answer => OPEN_AND_CR,
+            TextArtifact::Reasoning => CLOSE,
+        };
+        let text = seen.get(..self.matched).unwrap_or_default();
         self.matched = 0;
         self.pass(text, emit);
     }
@@ -196,7 +236,10 @@ impl Splitter {
             return;
         }
         self.after_close = false;
-        self.answered |= text.contains(|c: char| !c.is_whitespace());
+        if !self.part_answered && text.contains(|c: char| !c.is_whitespace()) {
+            self.part_answered = true;
+            self.answered = true;
+        }
         emit(TextArtifact::Answer, text);
     }
 
@@ -254,107 +297,5 @@ impl Split {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn split<'a>(mode: ThinkMode, pieces: impl IntoIterator<Item = &'a str>) -> (String, String) {
-        let mut splitter = Splitter::new(mode);
-        let mut split = Split::default();
-        for piece in pieces {
-            splitter.push(piece, &mut |side, text| {
-                assert!(!text.is_empty());
-                split.take(side, text);
-            });
-        }
-        splitter.finish(&mut |side, text| split.take(side, text));
-        (split.answer, split.reasoning)
-    }
-
-    #[track_caller]
-    fn check(text: &str, answer: &str, reasoning: &str) {
-        let whole = split(ThinkMode::Metadata, [text]);
-        assert_eq!(whole, (answer.to_owned(), reasoning.to_owned()), "{text:?}");
-        let chars: Vec<String> = text.chars().map(String::from).collect();
-        assert_eq!(split(ThinkMode::Metadata, chars.iter().map(String::as_str)), whole, "{text:?}");
-    }
-
-    #[test]
-    fn a_thought_is_taken_out_with_the_white_space_of_its_tags() {
-        check("<think>\nweighing it\n</think>\nDone thinking.", "Done thinking.", "weighing it");
-        check("<think>\r\na\r\n\r\nb\r\n</think>\r\n\r\n  Done.\n", "Done.\n", "a\r\n\r\nb");
-        check("<think></think>yes", "yes", "");
-        check("<think>\n\n</think>\n\nyes", "yes", "");
-        check("\n<think>a</think>\nyes", "\nyes", "a");
-    }
-
-    #[test]
-    fn white_space_after_a_thought_stays_when_the_answer_has_begun() {
-        check("So: <think>a</think>\nyes", "So: \nyes", "a");
-        check("one<think>a</think> two<think>\nb\n</think> three", "one two three", "a\n\nb");
-    }
-
-    #[test]
-    fn what_only_looks_like_a_tag_is_text() {
-        for text in ["a < b <thin> <<think <thinking> </think> c", "<", "<think", "x<thi", "</think>"] {
-            check(text, text, "");
-        }
-        check("<<think>a</think>b", "<b", "a");
-        check("<think>a </thin </think >\n< b</think>c", "c", "a </thin </think >\n< b");
-        check("<think>a <think> b</think>c", "c", "a <think> b");
-    }
-
-    #[test]
-    fn an_unfinished_thought_loses_nothing() {
-        check("<think>a\n\n</thi", "", "a\n\n</thi");
-        check("<think>a\n", "", "a\n");
-    }
-
-    #[test]
-    fn thoughts_can_be_kept_or_dropped() {
-        let text = "<think>\na\n</think>\nb";
-        assert_eq!(split(ThinkMode::Keep, [text]), (text.to_owned(), String::new()));
-        assert_eq!(split(ThinkMode::Drop, [text]), ("b".to_owned(), String::new()));
-    }
-
-    #[test]
-    fn text_before_a_tag_is_not_held_back() {
-        let mut splitter = Splitter::new(ThinkMode::Metadata);
-        let mut said = String::new();
-        splitter.push("Hello <thi", &mut |_, text| said.push_str(text));
-        assert_eq!(said, "Hello ");
-        splitter.push("s", &mut |_, text| said.push_str(text));
-        assert_eq!(said, "Hello <this");
-    }
-
-    proptest! {
-        #[test]
-        fn chopping_changes_nothing(
-            pieces in prop::collection::vec(
-                prop::sample::select(vec![
-                    "<think>", "</think>", "<", "</", "thi", "nk>", "\n", "\r", "\r\n", " ", "a", "中", ">",
-                ]),
-                0..30,
-            ),
-            cuts in prop::collection::vec(1usize..5, 1..30),
-        ) {
-            let text = pieces.concat();
-            let chars: Vec<char> = text.chars().collect();
-            let mut chunks = Vec::new();
-            let mut rest = chars.as_slice();
-            for cut in cuts.iter().cycle() {
-                if rest.is_empty() {
-                    break;
-                }
-                let (head, tail) = rest.split_at((*cut).min(rest.len()));
-                chunks.push(head.iter().collect::<String>());
-                rest = tail;
-            }
-            for mode in [ThinkMode::Metadata, ThinkMode::Keep, ThinkMode::Drop] {
-                let chopped = split(mode, chunks.iter().map(String::as_str));
-                prop_assert_eq!(chopped, split(mode, [text.as_str()]));
-            }
-        }
-    }
-}
+#[path = "think_tests.rs"]
+mod tests;

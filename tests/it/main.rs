@@ -7,6 +7,7 @@ mod conversations;
 mod dialects;
 mod dify_requests;
 mod faults;
+mod kits;
 mod limits;
 mod memory;
 mod program;

@@ -107,6 +107,38 @@ async fn serve_prints_where_it_listens_and_ends_in_order_when_told_to() {
 }
 
 #[tokio::test]
+async fn told_twice_to_stop_it_does_not_wait_for_the_grace() {
+    let dify = FakeDify::chat(|received| {
+        Reply::stream(vec![
+            Step::Send(message(received, "run", "so far")),
+            Step::WaitForStop("run".to_owned()),
+        ])
+    })
+    .await;
+    let url = dify.url();
+    let env = [
+        ("DIFY_API_URL", url.as_str()),
+        ("DIFY_API_KEY", KEY),
+        ("HOST", "127.0.0.1"),
+        ("PORT", "0"),
+        ("SHUTDOWN_GRACE", "1h"),
+    ];
+    let serving = Serving::start(&[], &env).await;
+    let client = Client::new(serving.base.clone());
+    let mut stream = client.stream("SendStreamingMessage", &send("x", None)).await;
+    stream.next().await.expect("the task");
+    stream.next().await.expect("working");
+    serving.terminate();
+    while tokio::net::TcpStream::connect(serving.base.trim_start_matches("http://")).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    serving.terminate();
+    let _ = stream.all().await;
+    assert_eq!(serving.end().await.0, Some(0));
+    assert_eq!(dify.stops().len(), 1);
+}
+
+#[tokio::test]
 async fn every_wrong_setting_is_reported_at_once_without_secrets() {
     let env = [
         ("DIFY_API_KEY", "app-secret\u{1}"),
@@ -150,6 +182,17 @@ async fn check_tells_what_the_app_is_and_what_is_in_the_way() {
     let shown = text(&good.stdout);
     assert_eq!(good.status.code(), Some(0), "{shown}{}", text(&good.stderr));
     assert!(shown.contains("Test app (chat)") && shown.contains("1.14.2") && !shown.contains(KEY), "{shown}");
+
+    let warned = "Warnings\n         PUBLIC_URL (server.public_url in TOML), from nowhere: is not set, so the card will \
+                  give http://<Host of each request>\n           behind a TLS proxy set PUBLIC_URL\n";
+    assert!(shown.contains(warned) && shown.ends_with("\nserve would work\n"), "{shown}");
+    for (name, value) in
+        [("PUBLIC_URL", "https://a.example"), ("HOST", "127.0.0.1"), ("HOST", "::1"), ("HOST", "localhost")]
+    {
+        let env = [("DIFY_API_URL", url.as_str()), ("DIFY_API_KEY", KEY), (name, value)];
+        let quiet = text(&output(&["check"], &env).await.stdout);
+        assert!(quiet.contains("serve would work") && !quiet.contains("Warnings"), "{name}: {quiet}");
+    }
 
     let refused = output(&["check"], &[("DIFY_API_URL", &url), ("DIFY_API_KEY", "app-wrong")]).await;
     let shown = text(&refused.stdout);
@@ -205,6 +248,22 @@ async fn card_prints_what_serve_would_show() {
     let served: Value = served.send().await.expect("an answer").json().await.expect("JSON");
     assert_eq!(card, served);
     assert_eq!(output(&["card", "--extended"], &env).await.status.code(), Some(1));
+    let env = [("DIFY_API_URL", "http://127.0.0.1:9/v1"), ("DIFY_API_KEY", KEY)];
+    let nowhere = output(&["card"], &env).await;
+    assert_eq!(nowhere.status.code(), Some(1));
+    let shown = text(&nowhere.stderr);
+    assert_eq!(shown.matches("dify cannot be reached").count(), 1, "each cause once: {shown}");
+    assert_eq!(shown.lines().count(), 1, "{shown}");
+}
+
+/// Does what this line of `curl` would.
+async fn as_curl(line: &str) -> String {
+    let url = line.split_whitespace().find(|word| word.starts_with("http://")).expect("a URL");
+    let body = line.split("-d '").nth(1).expect("a body").trim_end().trim_end_matches('\'');
+    let request = reqwest::Client::new().post(url).header("Content-Type", "application/json");
+    let answer = request.header("A2A-Version", "1.0").body(body.to_owned()).send().await.expect("an answer");
+    assert_eq!(answer.status(), 200);
+    answer.text().await.expect("a body")
 }
 
 #[tokio::test]
@@ -215,40 +274,66 @@ async fn the_lines_that_demo_prints_work_as_printed() {
     while banner.matches("curl ").count() < 3 {
         demo.out.read_line(&mut banner).await.expect("a line");
     }
+    let lines: Vec<&str> = banner.lines().filter(|line| line.starts_with("curl ")).collect();
     let mut answers = Vec::new();
-    for line in banner.lines().filter(|line| line.starts_with("curl ")) {
-        let url = line.split_whitespace().find(|word| word.starts_with("http://")).expect("a URL");
-        let body = line.split("-d '").nth(1).expect("a body").trim_end().trim_end_matches('\'');
-        let request = reqwest::Client::new().post(url).header("Content-Type", "application/json");
-        let answer =
-            request.header("A2A-Version", "1.0").body(body.to_owned()).send().await.expect("an answer");
-        assert_eq!(answer.status(), 200);
-        answers.push(answer.text().await.expect("a body"));
+    for line in &lines {
+        answers.push(as_curl(line).await);
     }
     assert!(answers[0].contains("TASK_STATE_COMPLETED") && answers[1].contains("TASK_STATE_COMPLETED"));
     let last: Value = serde_json::from_str(&answers[2]).expect("JSON");
     assert_eq!(last["result"]["task"]["artifacts"][0]["parts"][0]["text"], "Your name is Alice.");
+    // People repeat a line to watch again.
+    let again = as_curl(lines[1]).await;
+    assert!(again.matches("\ndata: ").count() > 3, "a stream of its own: {again}");
+    assert!(again.contains("TASK_STATE_SUBMITTED") && again.contains("TASK_STATE_WORKING"), "{again}");
     demo.terminate();
     assert_eq!(demo.end().await.0, Some(0));
 }
 
-#[tokio::test]
-async fn chat_talks_to_the_gateway_over_a_pipe() {
+/// Runs `chat` with these lines on a pipe.
+async fn chat_over_a_pipe(address: &str, lines: &[u8]) -> Output {
     use tokio::io::AsyncWriteExt;
-    let dify = FakeDify::echo().await;
-    let gateway = Gateway::before(&dify, &[]).await;
-    let mut command = program(&["chat", &gateway.client.base], &[]);
+    let mut command = program(&["chat", address], &[]);
     let mut child = command.stdin(Stdio::piped()).spawn().expect("started");
     let mut stdin = child.stdin.take().expect("stdin");
-    stdin.write_all(b"hello there\nand again\n/quit\n").await.expect("written");
-    let output =
-        tokio::time::timeout(PATIENCE, child.wait_with_output()).await.expect("in time").expect("an end");
+    stdin.write_all(lines).await.expect("written");
+    drop(stdin);
+    tokio::time::timeout(PATIENCE, child.wait_with_output()).await.expect("in time").expect("an end")
+}
+
+#[tokio::test]
+async fn chat_talks_to_the_gateway_over_a_pipe() {
+    let dify = FakeDify::echo().await;
+    let gateway = Gateway::before(&dify, &[]).await;
+    let output = chat_over_a_pipe(&gateway.client.base, b"hello there\nand again\n/quit\n").await;
     let shown = text(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     assert!(shown.contains("You said: hello there") && shown.contains("You said: and again"), "{shown}");
     assert_eq!(shown.matches("hello there").count(), 1, "the closing whole is not shown twice: {shown}");
     let chats = dify.chats();
     assert_eq!(chats[0].user(), chats[1].user(), "one conversation");
+}
+
+#[tokio::test]
+async fn chat_tells_a_script_that_the_last_turn_failed_and_takes_the_address_in_the_card() {
+    let dify = FakeDify::chat(|received| match received.said() {
+        "fail" => Reply::bytes(dify_frames::error(received, "completion_request_error", "no model")),
+        _ => Reply::bytes(dify_frames::echo(received)),
+    })
+    .await;
+    let gateway = Gateway::before(&dify, &[]).await;
+    let interface = format!("{}/a2a", gateway.client.base);
+    let failed = chat_over_a_pipe(&interface, b"hello\nfail\n").await;
+    assert_eq!(failed.status.code(), Some(1));
+    assert_eq!(text(&failed.stdout), "You said: hello\n");
+    let shown = text(&failed.stderr);
+    assert!(shown.contains("[failed: ") && shown.lines().count() == 1, "told once: {shown}");
+    let mended = chat_over_a_pipe(&interface, b"fail\nhello\n").await;
+    assert_eq!(mended.status.code(), Some(0));
+    let nowhere = chat_over_a_pipe(&format!("{interface}/card.json"), b"hello\n").await;
+    assert_eq!(nowhere.status.code(), Some(1));
+    let shown = text(&nowhere.stderr);
+    assert!(shown.contains(&format!("no Agent Card at {interface}/card.json")), "{shown}");
 }
 
 #[tokio::test]
@@ -259,4 +344,6 @@ async fn version_and_help() {
     for command in ["serve", "demo", "check", "card", "chat", "--config"] {
         assert!(help.contains(command), "{command}");
     }
+    let words = help.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains("the card appends /a2a"), "PUBLIC_URL is a base: {help}");
 }

@@ -212,6 +212,33 @@ async fn o11_errors_of_0_3_streams_are_an_event() {
 }
 
 #[tokio::test]
+async fn the_old_dialect_refuses_in_the_form_that_was_asked_for() {
+    let dify = FakeDify::echo().await;
+    let gateway = Gateway::before(&dify, &[]).await;
+    for (stream, content_type) in [(false, "application/json"), (true, "text/event-stream")] {
+        let params = json!({"messages": [], "configuration": {"stream": stream}});
+        let body = json!({"jsonrpc": "2.0", "id": 1, "method": "message.send", "params": params});
+        let response = gateway.client.post(&body).await;
+        assert_eq!(response.headers()["content-type"], content_type);
+        assert!(response.text().await.expect("a body").contains("-32602"));
+    }
+}
+
+#[tokio::test]
+async fn an_id_with_the_line_ends_of_unicode_comes_back_escaped() {
+    let dify = FakeDify::echo().await;
+    let gateway = Gateway::before(&dify, &[]).await;
+    let id = "a\u{2028}b\u{2029}c\u{85}d";
+    let body =
+        json!({"jsonrpc": "2.0", "id": id, "method": "SendStreamingMessage", "params": send("x", None)});
+    let text = gateway.client.post(&body).await.text().await.expect("a body");
+    assert!(!text.contains(['\u{2028}', '\u{2029}', '\u{85}']));
+    let first = text.lines().find_map(|line| line.strip_prefix("data: ")).expect("an event");
+    let first: Value = serde_json::from_str(first).expect("JSON");
+    assert_eq!(first["id"], id);
+}
+
+#[tokio::test]
 async fn v08_known_extensions_are_echoed_and_unknown_ones_ignored() {
     let dify = FakeDify::echo().await;
     let gateway = Gateway::before(&dify, &[]).await;

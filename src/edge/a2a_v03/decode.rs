@@ -19,6 +19,8 @@ pub fn send(params: &Members<'_>) -> Option<Send> {
     if let Some(field) = params.field("configuration")
         && let Some(configuration) = field.object()
     {
+        // What the gateway gives is text; the wish is only checked.
+        let _ = strings(&configuration, "acceptedOutputModes");
         return_immediately = configuration.field("blocking").and_then(|flag| flag.boolean()) == Some(false);
         limit = history(&configuration);
         wants_push = configuration.field("pushNotificationConfig").is_some();

@@ -46,7 +46,7 @@ impl Dialect for V03 {
     }
 
     /// The official 0.3 client reads a plain JSON answer to a stream request as a broken stream.
-    fn early_error(&self) -> EarlyError {
+    fn early_error(&self, _: Option<&RawValue>) -> EarlyError {
         EarlyError::Event
     }
 

@@ -40,6 +40,8 @@ pub fn send(params: &Members<'_>) -> Option<Send> {
     if let Some(field) = params.field("configuration")
         && let Some(configuration) = field.object()
     {
+        // What the gateway gives is text; the wish is only checked.
+        let _ = strings(&configuration, "acceptedOutputModes");
         let flag = configuration.field("returnImmediately");
         return_immediately = flag.and_then(|flag| flag.boolean()).unwrap_or(false);
         limit = history_length(&configuration);

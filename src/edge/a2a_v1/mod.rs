@@ -39,7 +39,7 @@ impl Dialect for V1 {
         })
     }
 
-    fn early_error(&self) -> EarlyError {
+    fn early_error(&self, _: Option<&RawValue>) -> EarlyError {
         EarlyError::Plain
     }
 

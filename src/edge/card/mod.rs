@@ -78,9 +78,9 @@ impl CardSource {
     }
 
     /// The Agent Card (A2A 1.0 §4.4.1; the fields of A2A 0.3 §5.5 if hybrid). `base_url` is where clients
-    /// reach the gateway, such as `https://agents.example.org/x`; a trailing slash does not matter.
+    /// reach the gateway, such as `https://agents.example.org/x`; a trailing slash or `/a2a` does not matter.
     pub fn render(&self, profile: &Profile, base_url: &str) -> CardDocument {
-        let url = format!("{}{RPC_PATH}", base_url.trim_end_matches('/'));
+        let url = format!("{}{RPC_PATH}", bare(base_url));
         let overlay = &self.overlay;
         let mut buf = Vec::new();
         let mut card = ObjectWriter::open(&mut buf);
@@ -115,7 +115,7 @@ impl CardSource {
 
     /// The card of `GET /agentcard` in the `message.send` dialect.
     pub fn render_legacy(&self, profile: &Profile, base_url: &str) -> CardDocument {
-        let base = base_url.trim_end_matches('/');
+        let base = bare(base_url);
         let mut buf = Vec::new();
         let mut card = ObjectWriter::open(&mut buf);
         let name = self.name(profile);
@@ -248,6 +248,13 @@ impl CardSource {
 /// The capabilities of the gateway. A card cannot change them, only say them.
 const CAPABILITIES: [(&str, bool); 3] =
     [("streaming", true), ("pushNotifications", false), ("extendedAgentCard", false)];
+
+/// The base URL without a slash at its end, and without the path of the JSON-RPC binding: people copy the address out
+/// of a card as often as they give the base.
+fn bare(base_url: &str) -> &str {
+    let url = base_url.trim_end_matches('/');
+    url.strip_suffix(RPC_PATH).map_or(url, |base| base.trim_end_matches('/'))
+}
 
 /// A text that is more than blanks.
 fn said(text: &Option<String>) -> Option<&str> {

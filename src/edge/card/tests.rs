@@ -84,6 +84,26 @@ fn c19_the_hybrid_card_has_what_03_demands_and_the_pure_one_none_of_it() {
 }
 
 #[test]
+fn the_path_of_the_binding_is_there_once_however_the_base_is_given() {
+    let source = CardSource::default();
+    for (base, url) in [
+        ("https://a.example", "https://a.example/a2a"),
+        ("https://a.example/", "https://a.example/a2a"),
+        ("https://a.example/a2a", "https://a.example/a2a"),
+        ("https://a.example/x/a2a/", "https://a.example/x/a2a"),
+        ("https://a.example/xa2a", "https://a.example/xa2a/a2a"),
+    ] {
+        let card: Value = serde_json::from_slice(&source.render(&profile(), base).body).unwrap();
+        assert_eq!(card["supportedInterfaces"][0]["url"], url, "{base}");
+        assert_eq!(card["url"], url, "{base}");
+        let legacy: Value = serde_json::from_slice(&source.render_legacy(&profile(), base).body).unwrap();
+        assert_eq!(legacy["endpoints"]["message_send"], url, "{base}");
+        let tasks = format!("{}/tasks/get", url.strip_suffix("/a2a").unwrap());
+        assert_eq!(legacy["endpoints"]["tasks_get"], tasks, "{base}");
+    }
+}
+
+#[test]
 fn c08_the_etag_changes_with_the_card() {
     let first = card(CardStyle::Hybrid, "{}", &profile());
     let same = card(CardStyle::Hybrid, "{}", &profile());

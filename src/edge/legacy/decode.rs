@@ -4,7 +4,9 @@ use crate::core::command::{Cancel, Get, List, PageStart, Send};
 use crate::core::ids::{IdSource, MessageId};
 use crate::core::message::{Message, Part};
 use crate::core::state::TaskState;
-use crate::edge::json::{Field, Members};
+use serde_json::value::RawValue;
+
+use crate::edge::json::{Field, Members, read_params};
 use crate::edge::request::{
     self, PART_KINDS, PartKind, ROLES, bounded_array, context_id, data_part, file_part, identifier, metadata,
     optional_task_id, task_id,
@@ -34,10 +36,7 @@ pub fn send(params: &Members<'_>, ids: &dyn IdSource) -> Option<(Send, bool)> {
     let mut message = last_message(params, ids);
     let context_id = context_id(params, "contextId");
     let task_id = optional_task_id(params, "taskId");
-    let configuration = params.field("configuration");
-    let inner = configuration.as_ref().and_then(Field::object);
-    let stream = inner.as_ref().and_then(|inner| inner.field("stream")).or_else(|| params.field("stream"));
-    let stream = stream.and_then(|flag| flag.boolean()).unwrap_or(true);
+    let stream = stream(params);
     let metadata = metadata(params);
     if let Some(message) = &mut message {
         message.context_id = context_id;
@@ -51,6 +50,24 @@ pub fn send(params: &Members<'_>, ids: &dyn IdSource) -> Option<(Send, bool)> {
         wants_push: false,
     };
     Some((send, stream))
+}
+
+/// Whether the answer to these params is a stream, however wrong the rest of them is.
+pub fn wants_stream(params: Option<&RawValue>) -> bool {
+    let mut wish = true;
+    // Only the flag is looked at; what is wrong with it is told when the params are read for good.
+    let _ = read_params(params, |members| {
+        wish = stream(members);
+        Some(())
+    });
+    wish
+}
+
+fn stream(params: &Members<'_>) -> bool {
+    let configuration = params.field("configuration");
+    let inner = configuration.as_ref().and_then(Field::object);
+    let flag = inner.as_ref().and_then(|inner| inner.field("stream")).or_else(|| params.field("stream"));
+    flag.and_then(|flag| flag.boolean()).unwrap_or(true)
 }
 
 fn last_message(params: &Members<'_>, ids: &dyn IdSource) -> Option<Message> {

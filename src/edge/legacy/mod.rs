@@ -56,8 +56,8 @@ impl Dialect for Legacy {
         })
     }
 
-    fn early_error(&self) -> EarlyError {
-        EarlyError::Event
+    fn early_error(&self, params: Option<&RawValue>) -> EarlyError {
+        if decode::wants_stream(params) { EarlyError::Event } else { EarlyError::Plain }
     }
 
     fn send_result(&self, buf: &mut Vec<u8>, task: &Task) {

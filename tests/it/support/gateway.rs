@@ -34,7 +34,7 @@ impl Gateway {
             let shutdown = async {
                 let _ = stopped.await;
             };
-            server.run(shutdown).await.expect("served to the end");
+            server.run(shutdown, std::future::pending()).await.expect("served to the end");
         });
         Self { addr, client: Client::new(format!("http://{addr}")), stop: Some(stop), serving }
     }
