@@ -213,7 +213,7 @@ mod tests {
         let (task, reader) = log.follow(Until::End, Closing::Mark);
         let encoder = V1.stream(&task.id, &task.context_id, StreamEnd::Turn);
         let mut events = Events::new(&task, reader, encoder, Wrap::default(), Duration::from_secs(60));
-        let writing = async {
+        let writing = tokio::spawn(async move {
             for number in 0..count {
                 log.text(TextArtifact::Answer, &format!("{number} ")).unwrap();
                 tokio::task::yield_now().await;
@@ -222,18 +222,17 @@ mod tests {
                 }
             }
             log.status(Arc::new(Status::plain(TaskState::Completed, task.created_at))).unwrap();
-        };
-        let reading = async {
-            let mut all = Vec::new();
+        });
+        // Tasks of the same rank, as in the program: one that yields lets the others go first.
+        let reading = tokio::spawn(async move {
+            let mut stream = Vec::new();
             while let Some(bytes) = events.next().await {
-                all.extend_from_slice(&bytes);
-                // As a server does, which writes before it asks for more.
-                tokio::task::yield_now().await;
+                stream.extend_from_slice(&bytes);
             }
-            String::from_utf8(all).unwrap()
-        };
-        // In this order every time, so that what comes joined does not depend on luck.
-        let ((), stream) = tokio::join!(biased; writing, reading);
+            String::from_utf8(stream).unwrap()
+        });
+        writing.await.unwrap();
+        let stream = reading.await.unwrap();
         let datas = stream.lines().filter_map(|line| line.strip_prefix("data: "));
         let values = datas.map(|data| serde_json::from_str::<serde_json::Value>(data).unwrap());
         let text = |value: serde_json::Value| {
@@ -257,6 +256,6 @@ mod tests {
         let texts = texts(1000, Duration::ZERO).await;
         assert_eq!(texts.concat(), counted(1000));
         assert_eq!(texts[..20].concat(), counted(20));
-        assert!(texts.len() < 600, "{}", texts.len());
+        assert!(texts.len() < 800, "{}", texts.len());
     }
 }
