@@ -8,6 +8,7 @@ mod dialects;
 mod dify_requests;
 mod faults;
 mod kits;
+mod layers;
 mod limits;
 mod memory;
 mod program;
