@@ -8,6 +8,7 @@ use axum::Router;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::bridge::afterwards::Afterwards;
 use crate::bridge::backend::{self, DifyBackend};
 use crate::config::{self, Settings};
 use crate::core::clock::{Clock, SystemClock};
@@ -65,7 +66,10 @@ pub struct App {
     pub router: Router,
     /// What Dify is asked through.
     pub backend: Arc<DifyBackend>,
-    background: TaskTracker,
+    /// What goes on between the gateway and Dify after turns.
+    afterwards: Afterwards,
+    /// Asks Dify for the app from time to time, until `stop`.
+    refreshing: TaskTracker,
     stop: CancellationToken,
 }
 
@@ -75,8 +79,8 @@ impl App {
     /// # Errors
     /// [`AppError`] when the settings, though well-formed, cannot be used.
     pub fn new(settings: &Settings, addr: SocketAddr) -> Result<Self, AppError> {
-        let background = TaskTracker::new();
-        let backend = Arc::new(dify_backend(settings, background.clone())?);
+        let afterwards = Afterwards::default();
+        let backend = Arc::new(dify_backend(settings, afterwards.clone())?);
         let ids: Arc<dyn IdSource> = Arc::new(RandomIds);
         let parts = Parts {
             backend: Arc::clone(&backend) as Arc<_>,
@@ -94,18 +98,19 @@ impl App {
             settings: edge_settings(&settings.server),
         };
         let router = routes::router(Arc::new(edge));
-        Ok(Self { engine, router, backend, background, stop: CancellationToken::new() })
+        let (refreshing, stop) = (TaskTracker::new(), CancellationToken::new());
+        Ok(Self { engine, router, backend, afterwards, refreshing, stop })
     }
 
     /// Learns what the app is, now and again from time to time. Dify may be away: the gateway starts all the same,
     /// and says so where it is asked whether it is ready.
     pub async fn begin(&self) {
         let backend = Arc::clone(&self.backend);
-        let first = self.background.spawn(async move { refresh(&backend).await });
+        let first = self.refreshing.spawn(async move { refresh(&backend).await });
         // Late or failed, it goes on below.
         let _ = tokio::time::timeout(FIRST_REFRESH, first).await;
         let (backend, stop) = (Arc::clone(&self.backend), self.stop.clone());
-        self.background.spawn(async move {
+        self.refreshing.spawn(async move {
             let mut wait = RETRY_EVERY;
             while stop.run_until_cancelled(tokio::time::sleep(wait)).await.is_some() {
                 let done = stop.run_until_cancelled(refresh(&backend)).await;
@@ -118,9 +123,10 @@ impl App {
     pub async fn end(&self, grace: impl Future<Output = ()>) {
         self.engine.drain(grace).await;
         self.stop.cancel();
-        self.background.close();
-        if tokio::time::timeout(LAST_CALLS, self.background.wait()).await.is_err() {
-            tracing::warn!(calls = self.background.len(), "calls to Dify were still under way");
+        self.refreshing.close();
+        let ending = async { tokio::join!(self.refreshing.wait(), self.afterwards.end()) };
+        if tokio::time::timeout(LAST_CALLS, ending).await.is_err() {
+            tracing::warn!(calls = self.afterwards.len(), "calls to Dify were still under way");
         }
     }
 }
@@ -147,7 +153,7 @@ async fn refresh(backend: &DifyBackend) -> bool {
 ///
 /// # Errors
 /// [`SetupError`] when the address or the key cannot be used.
-pub fn dify_backend(settings: &Settings, tracker: TaskTracker) -> Result<DifyBackend, SetupError> {
+pub fn dify_backend(settings: &Settings, afterwards: Afterwards) -> Result<DifyBackend, SetupError> {
     let dify = &settings.dify;
     let client = Client::new(&ClientSettings {
         url: dify.url.to_string(),
@@ -165,7 +171,7 @@ pub fn dify_backend(settings: &Settings, tracker: TaskTracker) -> Result<DifyBac
         },
         limits: backend::Limits::default(),
     };
-    Ok(DifyBackend::new(client, settings, tracker))
+    Ok(DifyBackend::new(client, settings, afterwards))
 }
 
 /// The card that these settings describe.

@@ -8,8 +8,8 @@ use std::pin::pin;
 
 use futures_util::future::{BoxFuture, Either, pending};
 use tokio::time::{Instant, sleep_until, timeout_at};
-use tokio_util::task::TaskTracker;
 
+use super::afterwards::Afterwards;
 use super::backend::Settings;
 use super::bells::{Bell, Bells};
 use super::calls;
@@ -33,7 +33,7 @@ pub(super) struct Means<'a> {
     pub(super) client: &'a Client,
     pub(super) settings: &'a Settings,
     /// Owns what goes on after a turn.
-    pub(super) tracker: &'a TaskTracker,
+    pub(super) afterwards: &'a Afterwards,
 }
 
 /// How an attempt ended.
@@ -335,16 +335,16 @@ impl<'a> Attempt<'a> {
     }
 
     fn leave(&mut self, leave: Leave) {
-        let Means { client, settings, tracker } = self.means;
+        let Means { client, settings, afterwards } = self.means;
         match (leave, self.talk.task_id.take()) {
             (Leave::Gone, _) | (Leave::Abandon, None) => {}
             (Leave::Abandon | Leave::Pursue, Some(task_id)) => {
                 if matches!(self.stop, Stop::Unasked) {
-                    tracker.spawn(calls::stop(client.clone(), task_id, self.talk.turn.user.clone()));
+                    afterwards.spawn(calls::stop(client.clone(), task_id, self.talk.turn.user.clone()));
                 }
             }
             (Leave::Drain, _) => {
-                tracker.spawn(self.source.take().drain(settings.limits.drain));
+                afterwards.spawn(self.source.take().drain(settings.limits.drain));
             }
             (Leave::Pursue, None) => {
                 let pursuit = Pursuit {
@@ -356,9 +356,9 @@ impl<'a> Attempt<'a> {
                     until: self.pursue_until,
                     at_end: settings.limits.stop_before_begin,
                     drain: settings.limits.drain,
-                    tracker: tracker.clone(),
+                    afterwards: afterwards.clone(),
                 };
-                tracker.spawn(pursuit.run());
+                afterwards.spawn(pursuit.run());
             }
         }
     }

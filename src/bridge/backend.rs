@@ -8,15 +8,15 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::time::Instant;
-use tokio_util::task::TaskTracker;
 
+use super::afterwards::Afterwards;
 use super::attempt::Means;
 use super::run;
 use crate::core::backend::{Backend, Profile, Readiness, Sink, TurnRequest};
 use crate::core::error::Error as CoreError;
 use crate::core::event::Outcome;
 use crate::core::message::Message;
-use crate::dify::app_info::AppInfo;
+use crate::dify::app_info::{self, AppInfo};
 use crate::dify::client::Client;
 use crate::dify::error::Error;
 use crate::dify::framing::MAX_EVENT_BYTES;
@@ -81,7 +81,7 @@ impl Default for Limits {
 pub struct DifyBackend {
     client: Client,
     settings: Settings,
-    tracker: TaskTracker,
+    afterwards: Afterwards,
     app: ArcSwap<AppInfo>,
     readiness: ArcSwapOption<Known>,
     is_probing: AtomicBool,
@@ -97,23 +97,18 @@ struct Known {
 impl DifyBackend {
     /// A backend that talks through `client`. Asks Dify nothing yet.
     ///
-    /// What goes on after a turn (reading the rest of its stream, a stop) runs under `tracker`, for
-    /// [`Limits::pursuit`] and some seconds at most. Who waits for the tracker closes it first: from then on it takes
-    /// [`Limits::stop_before_begin`], the 5 s of a small call and [`Limits::drain`] at most, together 10 s.
-    pub fn new(client: Client, settings: Settings, tracker: TaskTracker) -> Self {
+    /// What goes on after a turn (reading the rest of its stream, a stop) runs under `afterwards`, for
+    /// [`Limits::pursuit`] and some seconds at most; once that ends, for [`Limits::stop_before_begin`], the 5 s of a
+    /// small call and [`Limits::drain`] at most, together 10 s.
+    pub fn new(client: Client, settings: Settings, afterwards: Afterwards) -> Self {
         Self {
             client,
             settings,
-            tracker,
+            afterwards,
             app: ArcSwap::default(),
             readiness: ArcSwapOption::empty(),
             is_probing: AtomicBool::new(false),
         }
-    }
-
-    /// What is known of the app.
-    pub fn app(&self) -> Arc<AppInfo> {
-        self.app.load_full()
     }
 
     /// Asks Dify anew what the app is. For the start and for every few minutes, since authors republish.
@@ -130,8 +125,8 @@ impl DifyBackend {
         if let Some(problem) = self.app.load().mode.problem() {
             return Readiness::NotReady(problem);
         }
-        match self.client.info().await {
-            Ok(_) => Readiness::Ready,
+        match app_info::reach(&self.client).await {
+            Ok(()) => Readiness::Ready,
             Err(error) => Readiness::NotReady(error.to_string()),
         }
     }
@@ -164,7 +159,7 @@ impl Backend for DifyBackend {
     }
 
     fn run<'a>(&'a self, turn: TurnRequest, sink: &'a mut dyn Sink) -> BoxFuture<'a, Outcome> {
-        let means = Means { client: &self.client, settings: &self.settings, tracker: &self.tracker };
+        let means = Means { client: &self.client, settings: &self.settings, afterwards: &self.afterwards };
         async move { run::run(means, &turn, sink).await }.boxed()
     }
 

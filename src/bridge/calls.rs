@@ -1,21 +1,53 @@
 //! The small calls to Dify beside a turn's stream.
 
+use std::time::Duration;
+
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use tokio::time::{sleep, timeout};
 
 use crate::dify::client::Client;
 use crate::dify::error::Error;
 
-/// Tells Dify to stop a task; whether it took that.
+/// How long a stop may take, the second try included.
+const STOP_LIMIT: Duration = Duration::from_secs(5);
+
+/// Wait before the second try.
+const STOP_PAUSE: Duration = Duration::from_millis(250);
+
+/// Tells Dify to stop a task; whether it took that. Tries once more where trouble may have passed.
 pub(super) fn stop(client: Client, task_id: String, user: String) -> BoxFuture<'static, bool> {
-    async move {
-        let answer = client.stop(&task_id, &user).await;
-        if let Err(error) = &answer {
-            tracing::warn!(%error, "dify did not take a stop");
+    let tries = async move {
+        match client.stop(&task_id, &user).await {
+            Err(error) if may_pass(&error) => {
+                sleep(STOP_PAUSE).await;
+                client.stop(&task_id, &user).await
+            }
+            answer => answer,
         }
-        answer.is_ok()
+    };
+    async move {
+        match timeout(STOP_LIMIT, tries).await {
+            Ok(Ok(())) => true,
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "dify did not take a stop");
+                false
+            }
+            Err(_) => {
+                tracing::warn!("dify did not take a stop in time");
+                false
+            }
+        }
     }
     .boxed()
+}
+
+fn may_pass(error: &Error) -> bool {
+    match error {
+        Error::Connect(_) => true,
+        Error::Refused(refusal) => refusal.status >= 500,
+        Error::Cut(_) | Error::Strange(_) | Error::Timeout(_) | Error::TooLarge(_) => false,
+    }
 }
 
 /// Asks Dify whether it does not have the conversation. Any other answer than a plain "no" says nothing.

@@ -11,6 +11,7 @@
 //!     pursuit  a stop that outlives its turn, since Dify had not begun yet
 //! ```
 
+pub mod afterwards;
 mod attempt;
 pub mod backend;
 mod bells;

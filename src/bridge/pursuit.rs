@@ -8,8 +8,8 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout_at};
-use tokio_util::task::TaskTracker;
 
+use super::afterwards::Afterwards;
 use super::calls;
 use super::source::{Source, Step};
 use crate::core::ids::TaskId;
@@ -18,9 +18,6 @@ use crate::dify::error::Error;
 use crate::dify::event::Frame;
 use crate::dify::framing::Framer;
 use crate::dify::sse;
-
-/// How often it is looked whether the gateway ends.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// What is pursued, and how far.
 pub(super) struct Pursuit {
@@ -37,8 +34,8 @@ pub(super) struct Pursuit {
     pub(super) at_end: Duration,
     /// How long the rest of the stream is read after the stop.
     pub(super) drain: Duration,
-    /// Runs it. Closed when the gateway ends.
-    pub(super) tracker: TaskTracker,
+    /// Runs it, and knows when the gateway ends.
+    pub(super) afterwards: Afterwards,
 }
 
 /// What the stream came to.
@@ -54,10 +51,14 @@ enum Found {
 impl Pursuit {
     /// Sees it through.
     pub(super) async fn run(mut self) {
-        let (tracker, at_end) = (self.tracker.clone(), self.at_end);
+        let (afterwards, at_end) = (self.afterwards.clone(), self.at_end);
+        let end_of_gateway = async {
+            afterwards.ending().await;
+            sleep(at_end).await;
+        };
         let found = tokio::select! {
             found = timeout_at(self.until, self.find()) => found.unwrap_or(Found::Lost),
-            () = end_of_gateway(&tracker, at_end) => Found::Lost,
+            () = end_of_gateway => Found::Lost,
         };
         match found {
             Found::Name(name) => {
@@ -100,12 +101,4 @@ fn task_id(block: &str) -> Option<String> {
     let mut spare = String::new();
     let frame = Frame::decode_or_mend(&data, &mut spare).ok()?;
     frame.task_id.filter(|name| !name.is_empty()).map(Cow::into_owned)
-}
-
-/// Done so long after the gateway has begun to end.
-async fn end_of_gateway(tracker: &TaskTracker, later: Duration) {
-    while !tracker.is_closed() {
-        sleep(LOOK_EVERY).await;
-    }
-    sleep(later).await;
 }

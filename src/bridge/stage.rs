@@ -7,8 +7,8 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
+use super::afterwards::Afterwards;
 use super::backend::{DifyBackend, Limits, Settings};
 use super::scripted::{Answer, Scripted};
 use crate::core::backend::{Backend, Sink, TurnRequest};
@@ -72,7 +72,8 @@ impl Sink for Notes {
 pub(super) struct Stage {
     pub(super) dify: Scripted,
     pub(super) backend: DifyBackend,
-    pub(super) tracker: TaskTracker,
+    pub(super) client: Client,
+    pub(super) afterwards: Afterwards,
 }
 
 pub(super) fn settings() -> Settings {
@@ -102,8 +103,10 @@ pub(super) async fn stage_with(script: Vec<(&'static str, Vec<Answer>)>, setting
         connect_timeout: Duration::from_secs(2),
         idle_timeout: Duration::from_millis(1500),
     });
-    let tracker = TaskTracker::new();
-    Stage { dify, backend: DifyBackend::new(client.unwrap(), settings, tracker.clone()), tracker }
+    let client = client.unwrap();
+    let afterwards = Afterwards::default();
+    let backend = DifyBackend::new(client.clone(), settings, afterwards.clone());
+    Stage { dify, backend, client, afterwards }
 }
 
 pub(super) async fn on_stage(script: Vec<(&'static str, Vec<Answer>)>) -> Stage {
@@ -157,7 +160,6 @@ impl Stage {
     }
 
     pub(super) async fn settle(&self) {
-        self.tracker.close();
-        tokio::time::timeout(Duration::from_secs(5), self.tracker.wait()).await.unwrap();
+        tokio::time::timeout(Duration::from_secs(5), self.afterwards.end()).await.unwrap();
     }
 }

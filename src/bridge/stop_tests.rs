@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::backend::Settings;
+use super::backend::{Limits, Settings};
+use super::calls;
 use super::scripted::{Answer, Step, json, stream};
 use super::stage::{CHAT, END, HELLO, Notes, STARTED, Stage, chat, on_stage, settings, stage_with, turn};
 use crate::core::event::Outcome;
@@ -57,6 +58,32 @@ async fn a_stop_that_dify_does_not_follow_ends_anyway() {
     let stage = on_stage(vec![(CHAT, vec![steps]), ("POST /v1/chat-messages/t1/stop", vec![refusing])]).await;
     let (outcome, _) = stage.play_stopped_at("hello").await;
     assert!(matches!(outcome, Outcome::Stopped { confirmed: false }), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn a_stop_that_dify_cannot_take_is_tried_once_more() {
+    for (refusal, tries, is_taken) in [(503, 2, true), (500, 2, true), (403, 1, false)] {
+        let patient = Limits {
+            stop_after_call: Duration::from_secs(5),
+            grace: Duration::from_secs(5),
+            ..settings().limits
+        };
+        let mut steps = stream([HELLO], &[Step::Until("/stop")]);
+        steps.extend(stream([END], &[Step::End]));
+        let answers = vec![json(refusal, "<html>"), json(200, r#"{"result":"success"}"#)];
+        let script = vec![(CHAT, vec![steps]), (STOP, answers)];
+        let stage = stage_with(script, Settings { limits: patient, ..settings() }).await;
+        let (outcome, _) = stage.play_stopped_at("hello").await;
+        assert!(matches!(outcome, Outcome::Stopped { confirmed } if confirmed == is_taken), "{outcome:?}");
+        assert_eq!(stage.dify.requests(STOP).len(), tries, "{refusal}");
+    }
+
+    let mut away = on_stage(Vec::new()).await;
+    away.dify.shut_down().await;
+    let client = away.client.clone();
+    let begun = Instant::now();
+    assert!(!calls::stop(client, "t1".to_owned(), "alice".to_owned()).await);
+    assert!(begun.elapsed() >= Duration::from_millis(250), "a second try");
 }
 
 #[tokio::test]
@@ -122,7 +149,7 @@ async fn dify_is_not_waited_for_longer_than_for_a_first_frame() {
     let begun = Instant::now();
     let outcome = stop_when_asked(&stage).await;
     assert!(matches!(outcome, Outcome::Stopped { confirmed: false }), "{outcome:?}");
-    while !stage.tracker.is_empty() {
+    while !stage.afterwards.is_empty() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     assert!(begun.elapsed() < Duration::from_millis(1200), "{:?}", begun.elapsed());
@@ -132,7 +159,7 @@ async fn dify_is_not_waited_for_longer_than_for_a_first_frame() {
 async fn the_end_of_the_gateway_does_not_wait_long_for_dify_to_begin() {
     let stage = slow(stream(["ping"], &[Step::Hang])).await;
     stop_when_asked(&stage).await;
-    assert!(!stage.tracker.is_empty());
+    assert!(!stage.afterwards.is_empty());
     let ending = Instant::now();
     stage.settle().await;
     assert!(ending.elapsed() < Duration::from_millis(1200), "{:?}", ending.elapsed());

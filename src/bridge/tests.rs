@@ -260,6 +260,22 @@ async fn readiness_is_asked_for_and_remembered() {
 }
 
 #[tokio::test]
+async fn a_dify_without_a_description_of_the_app_is_ready_if_it_answers_otherwise() {
+    let (parameters, conversations) = ("GET /v1/parameters", "GET /v1/conversations");
+    for (place, answer, is_ready) in [
+        (parameters, json(200, "{}"), true),
+        (parameters, json(401, r#"{"code":"unauthorized","message":"x","status":401}"#), false),
+        (parameters, json(502, "<html>"), false),
+        (conversations, json(200, r#"{"data":[]}"#), true),
+        ("GET /v1/elsewhere", json(200, "{}"), false),
+    ] {
+        let stage = on_stage(vec![(place, vec![answer])]).await;
+        let readiness = stage.backend.readiness().await;
+        assert_eq!(readiness == Readiness::Ready, is_ready, "{place}: {readiness:?}");
+    }
+}
+
+#[tokio::test]
 async fn an_app_of_another_kind_is_refused_clearly() {
     let info = r#"{"name":"n","mode":"workflow"}"#;
     let stage = on_stage(vec![("GET /v1/info", vec![json(200, info)])]).await;

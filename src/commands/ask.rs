@@ -3,10 +3,9 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use tokio_util::task::TaskTracker;
-
 use super::check::{App, Feature, Input, Problem, Report};
 use crate::app::{self, AppError};
+use crate::bridge::afterwards::Afterwards;
 use crate::config::{Finding, Server, Settings};
 use crate::dify::app_info::{AppInfo, AppInput};
 use crate::dify::error::Error as DifyError;
@@ -68,7 +67,7 @@ pub async fn card(settings: &Settings, extended: bool) -> Result<String, AskErro
 }
 
 async fn detect(settings: &Settings) -> Result<Arc<AppInfo>, AskError> {
-    let backend = app::dify_backend(settings, TaskTracker::new()).map_err(AppError::from)?;
+    let backend = app::dify_backend(settings, Afterwards::default()).map_err(AppError::from)?;
     Ok(backend.refresh().await?)
 }
 

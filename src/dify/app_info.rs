@@ -176,6 +176,25 @@ impl AppInfo {
     }
 }
 
+/// Whether Dify is there and serves the app: it answers one of the questions that [`AppInfo::detect`] asks. A version
+/// that has no `/info` is asked the next one.
+///
+/// # Errors
+/// [`Error`] of `/info` when no question is answered, of a later one when Dify refuses it.
+pub async fn reach(client: &Client) -> Result<(), Error> {
+    let absent = match client.info().await {
+        Err(Error::Refused(refusal)) if is_absent(&refusal) => refusal,
+        other => return other.map(drop),
+    };
+    if present(client.parameters().await)?.is_some() {
+        return Ok(());
+    }
+    match probe_mode(client, &mut None).await? {
+        AppMode::Unknown => Err(Error::Refused(absent)),
+        _ => Ok(()),
+    }
+}
+
 #[derive(Default, Deserialize)]
 struct About<'a> {
     #[serde(default, borrow, deserialize_with = "lenient::text")]

@@ -13,9 +13,6 @@ use super::lenient;
 use super::reason::clean_reason;
 use crate::core::event::{Failure, FailureSource};
 
-/// Code of a failure whose stream ended before the answer did.
-pub const DISCONNECTED: &str = "upstream_disconnected";
-
 /// Why a call to Dify gave no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -187,7 +184,7 @@ impl Error {
 /// The stream ended before Dify said how the turn came out.
 pub fn disconnected() -> Failure {
     failure(
-        DISCONNECTED,
+        "upstream_disconnected",
         "the connection to Dify ended before the answer was complete; try again later",
         Retry::MayHelp,
     )

@@ -30,8 +30,6 @@ pub struct Frame<'a> {
     pub task_id: Option<Cow<'a, str>>,
     /// The conversation, assigned by Dify. Chat family only.
     pub conversation_id: Option<Cow<'a, str>>,
-    /// The message that is being answered. Chat family only.
-    pub message_id: Option<Cow<'a, str>>,
     /// The run of the graph, for chatflows and workflows.
     pub workflow_run_id: Option<Cow<'a, str>>,
     /// What happened.
@@ -78,7 +76,7 @@ pub enum DifyEvent<'a> {
     /// The answer is complete.
     MessageEnd(MessageEnd<'a>),
     /// The app produced a file.
-    MessageFile(MessageFile<'a>),
+    MessageFile,
     /// A piece of the answer under the name of `message_file`: chat apps do that once the message has a file.
     MessageFileText {
         /// The piece, may be empty.
@@ -144,8 +142,6 @@ pub struct AgentLog<'a> {
     pub id: Cow<'a, str>,
     /// Its label, such as `CALL current_time`.
     pub label: Cow<'a, str>,
-    /// `start`, `success` or `error`.
-    pub status: Cow<'a, str>,
 }
 
 /// A round of an agent.
@@ -179,19 +175,6 @@ pub struct MessageEnd<'a> {
     pub retriever_resources: Option<&'a RawValue>,
     /// Whether an annotation gave the answer.
     pub annotated: bool,
-}
-
-/// A file that the app produced.
-#[derive(Debug)]
-pub struct MessageFile<'a> {
-    /// Its id.
-    pub id: Cow<'a, str>,
-    /// `image`, `document`, `audio`, `video` or `custom`.
-    pub kind: Cow<'a, str>,
-    /// Whose it is: `assistant` or `user`.
-    pub belongs_to: Cow<'a, str>,
-    /// Its signed address, good for some minutes.
-    pub url: Cow<'a, str>,
 }
 
 /// A node of a graph, or a round of one.

@@ -7,8 +7,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::event::{
-    AgentLog, AgentThought, DifyEvent, Frame, MessageEnd, MessageFile, Node, RunStatus, StreamError,
-    WorkflowFinished,
+    AgentLog, AgentThought, DifyEvent, Frame, MessageEnd, Node, RunStatus, StreamError, WorkflowFinished,
 };
 use super::lenient;
 
@@ -22,8 +21,6 @@ pub(super) struct Wire<'a> {
     #[serde(default, borrow, deserialize_with = "lenient::text")]
     conversation_id: Option<Cow<'a, str>>,
     #[serde(default, borrow, deserialize_with = "lenient::text")]
-    message_id: Option<Cow<'a, str>>,
-    #[serde(default, borrow, deserialize_with = "lenient::text")]
     workflow_run_id: Option<Cow<'a, str>>,
     #[serde(default, borrow, deserialize_with = "lenient::text")]
     id: Option<Cow<'a, str>>,
@@ -35,12 +32,6 @@ pub(super) struct Wire<'a> {
     tool: Option<Cow<'a, str>>,
     #[serde(default, deserialize_with = "lenient::count")]
     position: Option<u64>,
-    #[serde(default, borrow, deserialize_with = "lenient::text", rename = "type")]
-    kind: Option<Cow<'a, str>>,
-    #[serde(default, borrow, deserialize_with = "lenient::text")]
-    belongs_to: Option<Cow<'a, str>>,
-    #[serde(default, borrow, deserialize_with = "lenient::text")]
-    url: Option<Cow<'a, str>>,
     #[serde(default, borrow, deserialize_with = "lenient::text")]
     code: Option<Cow<'a, str>>,
     #[serde(default, deserialize_with = "lenient::count")]
@@ -99,7 +90,6 @@ impl<'a> Wire<'a> {
         Some(Frame {
             task_id: self.task_id.take(),
             conversation_id: self.conversation_id.take().filter(|id| !id.is_empty()),
-            message_id: self.message_id.take(),
             workflow_run_id: self.workflow_run_id.take(),
             event: self.into_event(name),
         })
@@ -111,7 +101,6 @@ impl<'a> Wire<'a> {
             "agent_log" => DifyEvent::AgentLog(AgentLog {
                 id: data.id.unwrap_or_default(),
                 label: data.label.unwrap_or_default(),
-                status: data.status.unwrap_or_default(),
             }),
             "agent_message" => DifyEvent::AgentMessage { answer: self.answer.unwrap_or_default() },
             "agent_thought" => DifyEvent::AgentThought(AgentThought {
@@ -141,12 +130,7 @@ impl<'a> Wire<'a> {
             }),
             "message_file" => match self.answer {
                 Some(answer) => DifyEvent::MessageFileText { answer },
-                None => DifyEvent::MessageFile(MessageFile {
-                    id: self.id.unwrap_or_default(),
-                    kind: self.kind.unwrap_or_default(),
-                    belongs_to: self.belongs_to.unwrap_or_default(),
-                    url: self.url.unwrap_or_default(),
-                }),
+                None => DifyEvent::MessageFile,
             },
             "message_replace" => DifyEvent::MessageReplace {
                 answer: self.answer.unwrap_or_default(),

@@ -106,7 +106,8 @@ impl Fold {
         }
         match input {
             Input::Frame(frame) => self.frame(frame, emit),
-            Input::Closed | Input::GraceOver => self.end(error::disconnected(), true, emit),
+            Input::Closed => self.end(error::disconnected(), true, emit),
+            Input::GraceOver => self.end(error::disconnected(), false, emit),
             Input::Lost(failure) => self.end(failure, false, emit),
             Input::StopRequested => {
                 self.is_stopping = true;
@@ -159,7 +160,7 @@ impl Fold {
             | DifyEvent::LoopCompleted(_)
             | DifyEvent::LoopNext(_)
             | DifyEvent::LoopStarted(_)
-            | DifyEvent::MessageFile(_)
+            | DifyEvent::MessageFile
             | DifyEvent::ParallelBranchFinished
             | DifyEvent::ParallelBranchStarted
             | DifyEvent::Ping

@@ -297,6 +297,19 @@ fn after_our_own_stop_any_end_is_stopped() {
         assert_eq!(turn.answer, "par");
         assert_eq!(turn.verdicts.iter().filter(|verdict| **verdict == "grace").count(), 0, "{end}");
     }
+    let succeeded = finished("succeeded", "x");
+    let twin = Frame::decode(&succeeded).unwrap();
+    // That the grace is over shows nothing of a stop.
+    for (last, shown) in [(Input::GraceOver, false), (Input::Closed, true), (Input::Frame(&twin), true)] {
+        let mut fold = Fold::new(ThinkMode::Metadata);
+        let mut turn = Turn::default();
+        for frame in [STARTED, END] {
+            turn.step(&mut fold, Input::Frame(&Frame::decode(frame).unwrap()));
+        }
+        turn.step(&mut fold, Input::StopRequested);
+        turn.step(&mut fold, last);
+        assert!(matches!(turn.outcomes[..], [Outcome::Stopped { confirmed }] if confirmed == shown));
+    }
     let mut fold = Fold::new(ThinkMode::Metadata);
     let mut turn = Turn::default();
     turn.step(&mut fold, Input::StopRequested);

@@ -8,7 +8,10 @@ use crate::dify::event::{AgentLog, AgentThought, DifyEvent, Node};
 use crate::dify::reason::shorten;
 
 /// Longest title that is passed on, characters.
-const MAX_TITLE_CHARS: usize = 200;
+const MAX_TITLE_CHARS: usize = 100;
+
+/// Longest type of a step that is passed on, characters. Dify's own have some 20, those of plugins may be anything.
+const MAX_TYPE_CHARS: usize = 64;
 
 /// Most tool calls of one turn that are told, which bounds the memory for telling each once.
 const MAX_TOOL_CALLS: usize = 512;
@@ -46,7 +49,7 @@ impl Policy {
             | DifyEvent::HumanInputRequired
             | DifyEvent::Message { .. }
             | DifyEvent::MessageEnd(_)
-            | DifyEvent::MessageFile(_)
+            | DifyEvent::MessageFile
             | DifyEvent::MessageFileText { .. }
             | DifyEvent::MessageReplace { .. }
             | DifyEvent::ParallelBranchFinished
@@ -83,10 +86,11 @@ impl Policy {
 }
 
 fn step(kind: ProgressKind, node: &Node<'_>, state: ProgressState) -> Progress {
+    let step_type = line(&node.node_type, MAX_TYPE_CHARS);
     Progress {
         kind,
-        title: shorten(&node.title, MAX_TITLE_CHARS),
-        step_type: (!node.node_type.is_empty()).then(|| node.node_type.clone().into_owned()),
+        title: line(&node.title, MAX_TITLE_CHARS),
+        step_type: (!step_type.is_empty()).then_some(step_type),
         state,
     }
 }
@@ -94,10 +98,27 @@ fn step(kind: ProgressKind, node: &Node<'_>, state: ProgressState) -> Progress {
 fn tool(names: &str) -> Progress {
     Progress {
         kind: ProgressKind::Tool,
-        title: shorten(names, MAX_TITLE_CHARS),
+        title: line(names, MAX_TITLE_CHARS),
         step_type: None,
         state: ProgressState::Started,
     }
+}
+
+/// The text as one line that a terminal can show: control characters are spaces, and one space is enough.
+fn line(text: &str, limit: usize) -> String {
+    let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
+    let mut line = String::new();
+    for word in words {
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+        // No character has more bytes than 4.
+        if line.len() > 4 * limit {
+            break;
+        }
+    }
+    shorten(&line, limit)
 }
 
 #[cfg(test)]
@@ -149,5 +170,24 @@ mod tests {
                 (ProgressKind::Tool, "weather".to_owned(), ProgressState::Started),
             ]
         );
+    }
+
+    #[test]
+    fn titles_are_one_short_line() {
+        let frame = serde_json::json!({"event": "node_started", "data": {
+            "title": format!(" a\r\n\t b\u{1b}[31m\u{0}c\u{85}{} ", "é d".repeat(1_000_000)),
+            "node_type": format!("x\n{}", "y".repeat(1000)),
+        }});
+        let progress = Policy::default().progress(&Frame::decode(&frame.to_string()).unwrap().event).unwrap();
+        assert!(progress.title.starts_with("a b [31m c é dé d"), "{:?}", progress.title);
+        let step_type = progress.step_type.unwrap();
+        assert!(step_type.starts_with("x yy"), "{step_type:?}");
+        assert_eq!((progress.title.chars().count(), step_type.chars().count()), (100, 64));
+
+        let tool = r#"{"event":"agent_thought","id":"1","position":1,"tool":"a\nb;c\u001b"}"#;
+        assert_eq!(told(&[tool]), [(ProgressKind::Tool, "a b, c".to_owned(), ProgressState::Started)]);
+        let blank = r#"{"event":"node_started","data":{"title":"\n","node_type":"\n"}}"#;
+        let progress = Policy::default().progress(&Frame::decode(blank).unwrap().event).unwrap();
+        assert_eq!((progress.title.as_str(), progress.step_type), ("", None));
     }
 }
