@@ -29,7 +29,8 @@ pub(crate) fn nginx(body: &Body, answer: &Answer) -> Result<Seen> {
     Ok(Seen { events: deltas, progress: progress.collect() })
 }
 
-/// Through the gateway: a task, then pieces that make the text, then the whole text once more, then the end.
+/// Through the gateway: the task as it was when the stream began (with what it had said by then, even all of it),
+/// then pieces that make the text, then the whole text once more, then the end.
 pub(crate) fn gateway(body: &Body, text: &str, id: u64) -> Result<Seen> {
     let mut seen = Seen::default();
     let mut marks = body.marks.iter().peekable();
@@ -43,12 +44,13 @@ pub(crate) fn gateway(body: &Body, text: &str, id: u64) -> Result<Seen> {
         ensure!(state.as_deref() != Some("TASK_STATE_COMPLETED"), "there are events after the last status");
         let result = result(block, id, &mut last_id)?;
         let update = match (&state, result) {
-            (None, Kind::Task(first)) => {
+            (None, Kind::Task(first, so_far)) => {
                 state = Some(first);
+                said = so_far;
                 continue;
             }
             (None, _) => bail!("the first event is not the task: {block}"),
-            (Some(_), Kind::Task(_)) => bail!("there is a second task: {block}"),
+            (Some(_), Kind::Task(..)) => bail!("there is a second task: {block}"),
             (Some(_), Kind::Status(new)) => {
                 state = Some(new);
                 continue;
@@ -68,7 +70,16 @@ pub(crate) fn gateway(body: &Body, text: &str, id: u64) -> Result<Seen> {
         let (_, at) = marks.peek().context("the body is longer than what was read")?;
         seen.progress.push((said.len() / WORD, *at));
     }
-    ensure!(said == text, "the pieces make {} of {} bytes", said.len(), text.len());
+    if seen.progress.is_empty() && state.as_deref() == Some("TASK_STATE_COMPLETED") && said == text {
+        seen.events = 1;
+        return Ok(seen);
+    }
+    let end = || {
+        String::from_utf8_lossy(
+            body.bytes.get(body.bytes.len().saturating_sub(1500)..).unwrap_or(&body.bytes),
+        )
+    };
+    ensure!(said == text, "the pieces make {} of {} bytes, and the end is {}", said.len(), text.len(), end());
     let whole = whole.context("the artifact has no last chunk")?;
     ensure!(!whole.append && whole.text == text, "the closing text is not the whole text");
     ensure!(state.as_deref() == Some("TASK_STATE_COMPLETED"), "the task ended as {state:?}");
@@ -76,7 +87,8 @@ pub(crate) fn gateway(body: &Body, text: &str, id: u64) -> Result<Seen> {
 }
 
 enum Kind {
-    Task(String),
+    /// Its state, and its answer so far.
+    Task(String, String),
     Status(String),
     Artifact(Update),
 }
@@ -101,7 +113,8 @@ fn result(block: &str, id: u64, last_id: &mut u64) -> Result<Kind> {
     let result = &event["result"];
     let state = |value: &Value| value["status"]["state"].as_str().map(str::to_owned);
     if let Some(task) = result.get("task") {
-        return Ok(Kind::Task(state(task).context("the task has no state")?));
+        let so_far = task["artifacts"][0]["parts"][0]["text"].as_str().unwrap_or_default();
+        return Ok(Kind::Task(state(task).context("the task has no state")?, so_far.to_owned()));
     }
     if let Some(update) = result.get("statusUpdate") {
         return Ok(Kind::Status(state(update).context("the update has no state")?));

@@ -96,6 +96,7 @@ impl Loader {
     /// One round. Fails if one byte is wrong.
     pub(crate) async fn round(&mut self, load: Load) -> Result<Round> {
         let kind = self.hop.kind;
+        self.connections.retain(Connection::is_fresh);
         while self.connections.len() < load.streams {
             self.connections.push(Connection::open(self.hop.address).await?);
         }

@@ -1,7 +1,7 @@
 //! A bare HTTP/1.1 client that reads answers as fast as they come and looks at them later.
 
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use memchr::memmem;
@@ -10,6 +10,9 @@ use tokio::net::TcpStream;
 
 /// How much is read at once, bytes.
 const READ: usize = 256 * 1024;
+
+/// A connection that has been idle for longer is not used again: servers close such, the gateway after 30 s.
+const MAX_IDLE: Duration = Duration::from_secs(20);
 
 /// Longest head of an answer, bytes.
 const MAX_HEAD: usize = 64 * 1024;
@@ -28,6 +31,7 @@ pub(crate) struct Connection {
     stream: TcpStream,
     address: SocketAddr,
     buffer: Vec<u8>,
+    last_used: Instant,
 }
 
 impl Connection {
@@ -35,7 +39,12 @@ impl Connection {
         let stream =
             TcpStream::connect(address).await.with_context(|| format!("cannot connect to {address}"))?;
         stream.set_nodelay(true)?;
-        Ok(Self { stream, address, buffer: vec![0; READ] })
+        Ok(Self { stream, address, buffer: vec![0; READ], last_used: Instant::now() })
+    }
+
+    /// Whether the other side can be expected to have it still open.
+    pub(crate) fn is_fresh(&self) -> bool {
+        self.last_used.elapsed() < MAX_IDLE
     }
 
     /// Posts JSON and reads the answer to its end. `expected` is about how long it will be.
@@ -73,6 +82,7 @@ impl Connection {
             decoder.feed(self.buffer.get(..read).unwrap_or_default(), &mut body.bytes)?;
             body.marks.push((body.bytes.len(), Instant::now()));
         }
+        self.last_used = Instant::now();
         if !String::from_utf8_lossy(&head).starts_with("HTTP/1.1 200 ") {
             bail!("{}{}", String::from_utf8_lossy(&head), String::from_utf8_lossy(&body.bytes));
         }
@@ -81,7 +91,7 @@ impl Connection {
 
     async fn read(&mut self) -> Result<usize> {
         match self.stream.read(&mut self.buffer).await? {
-            0 => bail!("the connection was closed in the middle of an answer"),
+            0 => bail!("{} has closed the connection in the middle of an answer", self.address),
             read => Ok(read),
         }
     }
