@@ -268,6 +268,13 @@ impl Inner {
 
     /// The task after the first `at` entries.
     fn task_at(&self, at: usize) -> Task {
+        let mut task = self.in_order_of_coming(at);
+        // However they came: whoever looks at the first artifact only shall find the answer there.
+        task.artifacts.sort_by_key(|artifact| artifact.kind != TextArtifact::Answer);
+        task
+    }
+
+    fn in_order_of_coming(&self, at: usize) -> Task {
         let mut task = self.head.clone();
         if at == self.entries.len() {
             task.artifacts = self.texts.iter().map(|text| artifact(text, text.versions.last())).collect();

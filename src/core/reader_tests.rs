@@ -105,6 +105,20 @@ fn a_replacement_voids_what_was_said_and_late_readers_see_both() {
 }
 
 #[test]
+fn the_answer_is_the_first_artifact_though_the_thought_came_before_it() {
+    let log = new_log();
+    log.text(TextArtifact::Reasoning, "hm").expect("short");
+    log.text(TextArtifact::Answer, "yes").expect("short");
+    for task in
+        [log.snapshot(), log.snapshot_at(2).expect("the end"), log.snapshot_at(1).expect("in the log")]
+    {
+        let first = task.artifacts.first().expect("one").kind;
+        let expected = if task.artifacts.len() > 1 { TextArtifact::Answer } else { TextArtifact::Reasoning };
+        assert_eq!(first, expected);
+    }
+}
+
+#[test]
 fn nothing_is_taken_after_the_end_and_the_first_end_stays() {
     let log = new_log();
     set(&log, TaskState::Canceled);
