@@ -35,10 +35,10 @@ fn read(body: &[u8], strictness: Strictness) -> bool {
             envelope.params.map(|params| serde_json::from_str(params.get()).expect("params are JSON"));
         assert_eq!(tree.get("params").filter(|value| !value.is_null()), params.as_ref());
     }
-    match route(envelope.method, envelope.params) {
+    match route(&envelope.method, envelope.params) {
         Some(route) => assert!(!route.dialect.name().is_empty()),
         None => {
-            let error = WireError::from(EdgeError::MethodNotFound(envelope.method.to_owned()));
+            let error = WireError::from(EdgeError::method_not_found(&envelope.method));
             assert_eq!(error.code, -32601);
         }
     }
