@@ -12,7 +12,8 @@ use divan::counter::ItemsCount;
 use jiff::Timestamp;
 use serde_json::value::RawValue;
 
-use dify_a2a::core::event::{Facts, LogEvent, Status, TextArtifact};
+use dify_a2a::core::event::{LogEvent, Status, TextArtifact};
+use dify_a2a::core::facts::Facts;
 use dify_a2a::core::ids::{Caller, ContextId, RandomIds, TaskId};
 use dify_a2a::core::log::TaskLog;
 use dify_a2a::core::reader::{Batch, Closing, Found, Until};
@@ -26,6 +27,7 @@ use dify_a2a::edge::a2a_v03::V03;
 use dify_a2a::edge::dialect::{Dialect, Operation, StreamEnd};
 use dify_a2a::edge::envelope::{Envelope, Strictness};
 use dify_a2a::edge::legacy::Legacy;
+use dify_a2a::edge::view::View;
 use dify_a2a::translate::from_dify::{Fold, Input};
 use dify_a2a::translate::think::ThinkMode;
 
@@ -190,7 +192,7 @@ fn dialect(name: &str) -> &'static dyn Dialect {
 #[divan::bench(args = ["1.0", "0.3", "message.send"])]
 fn encode_delta(bencher: Bencher<'_, '_>, name: &str) {
     let task = task();
-    let mut encoder = dialect(name).stream(&task.id, &task.context_id, StreamEnd::Turn);
+    let mut encoder = dialect(name).stream(&task.id, &task.context_id, StreamEnd::Turn, View::default());
     let event = LogEvent::Text { append: true, artifact: TextArtifact::Answer, text: DELTA };
     let mut buf = Vec::new();
     bencher.counter(ItemsCount::new(1usize)).bench_local(|| {

@@ -14,6 +14,7 @@ use crate::config::{self, Settings};
 use crate::core::clock::{Clock, SystemClock};
 use crate::core::engine::{Engine, Limits, Parts, UserPolicy};
 use crate::core::ids::{IdSource, RandomIds};
+use crate::core::progress::Level;
 use crate::core::reader::Closing;
 use crate::dify::client::{Client, ClientSettings, SetupError};
 use crate::edge::card::{CardSource, CardStyle, Overlay, OverlayError};
@@ -214,6 +215,7 @@ fn edge_settings(server: &config::Server) -> EdgeSettings {
             config::AnswerClose::Whole => Closing::Whole,
         },
         keep_alive: server.keep_alive,
+        progress: Level::Brief,
         max_body_bytes: server.max_body_bytes,
         origins: match &server.cors {
             config::Cors::Any => Origins::Any,

@@ -12,10 +12,9 @@ use tokio::time::Instant;
 use super::afterwards::Afterwards;
 use super::attempt::Means;
 use super::run;
-use crate::core::backend::{Backend, Profile, Readiness, Sink, TurnRequest};
+use crate::core::backend::{Backend, Profile, Readiness, Said, Sink, TurnRequest};
 use crate::core::error::Error as CoreError;
-use crate::core::event::Outcome;
-use crate::core::message::Message;
+use crate::core::event::{Outcome, Parked};
 use crate::dify::app_info::{self, AppInfo};
 use crate::dify::client::Client;
 use crate::dify::error::Error;
@@ -151,11 +150,19 @@ impl DifyBackend {
 }
 
 impl Backend for DifyBackend {
-    fn accept(&self, message: &Message) -> Result<(), CoreError> {
+    fn accept(&self, said: &Said<'_>) -> Result<(), CoreError> {
         if let Some(problem) = self.app.load().mode.problem() {
             return Err(CoreError::UnsupportedOperation(problem));
         }
-        to_dify::query(message).map(drop)
+        to_dify::query(said.message).map(drop)
+    }
+
+    fn accept_answer(&self, _: &Parked, _: &Said<'_>) -> Result<(), CoreError> {
+        Err(CoreError::UnsupportedOperation("not yet".to_owned()))
+    }
+
+    fn watch<'a>(&'a self, _: &'a Parked, _: &'a str) -> BoxFuture<'a, ()> {
+        std::future::pending().boxed()
     }
 
     fn run<'a>(&'a self, turn: TurnRequest, sink: &'a mut dyn Sink) -> BoxFuture<'a, Outcome> {

@@ -11,11 +11,13 @@ use tokio_util::sync::CancellationToken;
 use super::afterwards::Afterwards;
 use super::backend::{DifyBackend, Limits, Settings};
 use super::scripted::{Answer, Scripted};
-use crate::core::backend::{Backend, Sink, TurnRequest};
+use crate::core::accepted::Accepted;
+use crate::core::backend::{Backend, Known, Said, Sink, TurnRequest};
 use crate::core::error::Error;
-use crate::core::event::{FactsUpdate, Outcome, TaskEvent, TextArtifact};
-use crate::core::ids::{ContextId, MessageId, TaskId};
-use crate::core::message::{Message, Part, Role};
+use crate::core::event::{Outcome, TaskEvent, TextArtifact};
+use crate::core::facts::FactsUpdate;
+use crate::core::ids::{Caller, ContextId, MessageId, TaskId};
+use crate::core::message::{Json, Message, Part, Role};
 use crate::dify::client::{Client, ClientSettings};
 use crate::translate::think::ThinkMode;
 
@@ -31,6 +33,7 @@ pub(super) const STARTED: &str =
 /// A sink that remembers, and sets off a stop at a word.
 #[derive(Default)]
 pub(super) struct Notes {
+    pub(super) remembered: Option<String>,
     pub(super) log: Vec<String>,
     pub(super) answer: String,
     pub(super) stop_at: Option<(&'static str, CancellationToken)>,
@@ -42,6 +45,7 @@ impl Sink for Notes {
         let line = match event {
             TaskEvent::Facts(FactsUpdate::ConversationRestarted) => "restarted".to_owned(),
             TaskEvent::Facts(_) => "fact".to_owned(),
+            TaskEvent::Artifact(whole) => format!("artifact {}", whole.id),
             TaskEvent::Progress(progress) => format!("progress {}", progress.title),
             TaskEvent::Replace { artifact, text } | TaskEvent::Text { artifact, delta: text } => {
                 if artifact == TextArtifact::Answer {
@@ -67,6 +71,16 @@ impl Sink for Notes {
         }
         .boxed()
     }
+
+    fn remember(&mut self, inputs: Json) {
+        self.remembered = Some(inputs.get().to_owned());
+    }
+}
+
+/// What a caller says, who has said nothing before.
+pub(super) fn said(message: &Message) -> Said<'_> {
+    static ANYTHING: Accepted = Accepted::anything();
+    Said { message, metadata: None, accepted: &ANYTHING, context: Known::Nothing }
 }
 
 pub(super) struct Stage {
@@ -135,7 +149,13 @@ pub(super) fn turn(conversation: Option<&str>) -> TurnRequest {
     TurnRequest {
         task_id: TaskId::from("task"),
         context_id: ContextId::from("context"),
+        caller: Caller::anonymous(),
         message: Arc::new(message("hi")),
+        metadata: None,
+        accepted: Accepted::default(),
+        trace_id: None,
+        inputs: None,
+        resume: None,
         user: "alice".to_owned(),
         conversation_id: conversation.map(Arc::from),
         stop: CancellationToken::new(),

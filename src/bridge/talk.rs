@@ -2,7 +2,8 @@
 
 use super::oddities::Oddities;
 use crate::core::backend::{Sink, TurnRequest};
-use crate::core::event::{FactsUpdate, Failure, TaskEvent};
+use crate::core::event::{Failure, TaskEvent};
+use crate::core::facts::FactsUpdate;
 use crate::dify::event::{DifyEvent, Frame};
 use crate::translate::from_dify::{Fold, Input, Verdict};
 

@@ -5,10 +5,35 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
+use super::accepted::Accepted;
 use super::error::Error;
-use super::event::{Outcome, TaskEvent};
-use super::ids::{ContextId, TaskId};
-use super::message::Message;
+use super::event::{Outcome, Parked, TaskEvent};
+use super::ids::{Caller, ContextId, TaskId};
+use super::message::{Json, Message};
+
+/// What a caller says, as the backend looks at it before anything is begun.
+#[derive(Clone, Copy, Debug)]
+pub struct Said<'a> {
+    /// The message.
+    pub message: &'a Message,
+    /// The metadata of its request, a JSON object.
+    pub metadata: Option<&'a Json>,
+    /// What the caller accepts for an answer.
+    pub accepted: &'a Accepted,
+    /// What is known of the context it goes to.
+    pub context: Known<'a>,
+}
+
+/// What is known of a context before a turn of it.
+#[derive(Clone, Copy, Debug)]
+pub enum Known<'a> {
+    /// Nothing: it is new, or its record was forgotten.
+    Nothing,
+    /// Earlier turns are under way; what they leave is not known yet.
+    NotYet,
+    /// The inputs that its caller has given, if any, a JSON object.
+    Record(Option<&'a Json>),
+}
 
 /// One turn to run.
 #[derive(Clone, Debug)]
@@ -17,14 +42,51 @@ pub struct TurnRequest {
     pub task_id: TaskId,
     /// The context it belongs to.
     pub context_id: ContextId,
-    /// What the caller said.
+    /// Whose task it is.
+    pub caller: Caller,
+    /// What the caller said to begin with.
     pub message: Arc<Message>,
+    /// The metadata of that request, a JSON object.
+    pub metadata: Option<Json>,
+    /// What the caller accepts for an answer.
+    pub accepted: Accepted,
+    /// The caller's id of the trace that the turn belongs to.
+    pub trace_id: Option<Arc<str>>,
     /// For whom the backend works: the same for every call of one conversation.
     pub user: String,
     /// The backend's own id of the conversation, from an earlier turn.
     pub conversation_id: Option<Arc<str>>,
+    /// The inputs that the caller gave in earlier turns of the context, a JSON object.
+    pub inputs: Option<Json>,
+    /// The turn goes on where it was parked.
+    pub resume: Option<Resume>,
     /// Fires when the turn shall stop.
     pub stop: CancellationToken,
+}
+
+/// How a parked turn goes on.
+#[derive(Clone, Debug)]
+pub struct Resume {
+    /// What it was parked with.
+    pub parked: Arc<Parked>,
+    /// Why it goes on.
+    pub cause: Cause,
+    /// The answer's text so far.
+    pub answer_so_far: String,
+}
+
+/// Why a parked turn goes on.
+#[derive(Clone, Debug)]
+pub enum Cause {
+    /// The caller has answered.
+    Answer {
+        /// The message.
+        message: Arc<Message>,
+        /// The metadata of its request, a JSON object.
+        metadata: Option<Json>,
+    },
+    /// [`Backend::watch`] found that there is nothing to wait for any more.
+    Moved,
 }
 
 /// Where a running turn reports what happens.
@@ -35,6 +97,10 @@ pub trait Sink: Send {
     /// Keeps the conversation's id for the next turn. It is kept when the future is done, and the backend
     /// reports nothing of the turn to anybody before that.
     fn conversation<'a>(&'a mut self, id: &'a str) -> BoxFuture<'a, Result<(), Error>>;
+
+    /// Keeps the inputs for the next turn, a JSON object. They are kept with the conversation's id, at the latest at
+    /// the end of the turn.
+    fn remember(&mut self, inputs: Json);
 }
 
 /// Whether the backend could serve a turn now.
@@ -69,11 +135,22 @@ pub trait Backend: Send + Sync + 'static {
     ///
     /// # Errors
     /// What is wrong with the message; nothing was begun.
-    fn accept(&self, message: &Message) -> Result<(), Error>;
+    fn accept(&self, said: &Said<'_>) -> Result<(), Error>;
+
+    /// Whether a message answers what a parked turn asks.
+    ///
+    /// # Errors
+    /// What is wrong with the answer; the turn stays parked.
+    fn accept_answer(&self, parked: &Parked, said: &Said<'_>) -> Result<(), Error>;
 
     /// Runs one turn to its end, reporting to `sink` on the way. When `turn.stop` fires it stops the work
-    /// and ends with [`Outcome::Stopped`] in bounded time. All of its waiting is bounded.
+    /// and ends with [`Outcome::Stopped`] in bounded time. All of its waiting is bounded. A turn that ends with
+    /// [`Outcome::InputRequired`] is run again, with `turn.resume`, when it is to go on.
     fn run<'a>(&'a self, turn: TurnRequest, sink: &'a mut dyn Sink) -> BoxFuture<'a, Outcome>;
+
+    /// Done when there is nothing more to wait for, although the caller has not answered: what the turn waits for
+    /// was done elsewhere, or its time is over. The turn is then run again.
+    fn watch<'a>(&'a self, parked: &'a Parked, user: &'a str) -> BoxFuture<'a, ()>;
 
     /// Whether it could run a turn now.
     fn readiness(&self) -> BoxFuture<'_, Readiness>;

@@ -1,7 +1,10 @@
 //! What callers can ask for, in the gateway's own form. Every dialect decodes to these.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
+use super::accepted::Accepted;
 use super::ids::{ContextId, TaskId};
 use super::message::{Json, Message};
 use super::state::TaskState;
@@ -17,6 +20,10 @@ pub struct Send {
     pub history_length: Option<u32>,
     /// The request's own metadata, a JSON object.
     pub metadata: Option<Json>,
+    /// What the caller accepts for an answer.
+    pub accepted: Accepted,
+    /// The id of the trace that the request belongs to, if the caller told one.
+    pub trace_id: Option<Arc<str>>,
     /// Whether a webhook was asked for.
     pub wants_push: bool,
 }

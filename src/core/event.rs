@@ -1,12 +1,13 @@
 //! What happens to a task: the events a backend reports, and the statuses, failures and facts that are kept of them.
 
-use std::borrow::Cow;
-use std::sync::Arc;
-
 use jiff::Timestamp;
+use std::borrow::Cow;
 
+use super::artifact::Whole;
+use super::facts::{Facts, FactsUpdate};
 use super::ids::MessageId;
-use super::message::Json;
+use super::message::{Json, Part};
+use super::progress::Progress;
 use super::state::TaskState;
 
 /// The text artifacts a task can have, by their public names.
@@ -31,6 +32,8 @@ impl TextArtifact {
 /// One thing a backend reports about a running turn. Text is borrowed from the backend's own buffer.
 #[derive(Clone, Debug)]
 pub enum TaskEvent<'a> {
+    /// An artifact is there, in one piece. One of the same id takes the place of the earlier one.
+    Artifact(Whole),
     /// Something is known about the answer: usage, citations, and the like.
     Facts(FactsUpdate),
     /// The turn takes a step that people may want to see.
@@ -53,41 +56,20 @@ pub enum TaskEvent<'a> {
     Working,
 }
 
-/// A step of a turn, brief: a name and how it stands, never a prompt or a payload.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Progress {
-    /// What kind of step it is.
-    pub kind: ProgressKind,
-    /// The step's title as its author wrote it.
-    pub title: String,
-    /// The step's type in the backend's own words, such as `llm` or `code`.
-    pub step_type: Option<String>,
-    /// How the step stands.
-    pub state: ProgressState,
+/// What a task that waits wants of its caller.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    /// The parts of the message that asks: text for people, data for programs.
+    pub parts: Vec<Part>,
 }
 
-/// The kinds of steps.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum ProgressKind {
-    /// One round of an iteration or loop.
-    Iteration,
-    /// A node of a graph.
-    Node,
-    /// A tool call of an agent.
-    Tool,
-}
-
-/// How a step stands.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum ProgressState {
-    /// It failed, and the turn goes on.
-    Failed,
-    /// It is done.
-    Finished,
-    /// It is tried again.
-    Retrying,
-    /// It has begun.
-    Started,
+/// A turn that waits.
+#[derive(Clone, Debug)]
+pub struct Parked {
+    /// What is asked.
+    pub ask: Ask,
+    /// What the backend must know to go on. Its own affair, and secret: it never leaves the gateway.
+    pub memo: Json,
 }
 
 /// How a backend's turn ended.
@@ -97,6 +79,10 @@ pub enum Outcome {
     Completed,
     /// Badly.
     Failed(Failure),
+    /// Not yet: it waits for the caller to say more.
+    InputRequired(Parked),
+    /// It was not begun: the app will not do it.
+    Rejected(Failure),
     /// By our own request to stop.
     Stopped {
         /// Whether the backend showed that it really stopped.
@@ -165,6 +151,8 @@ impl Failure {
 /// What a status tells beside its state.
 #[derive(Clone, Debug)]
 pub enum StatusNote {
+    /// What the task wants of its caller.
+    Ask(Ask),
     /// The task failed, and why.
     Failure(Failure),
     /// A step of the running turn.
@@ -192,92 +180,7 @@ impl Status {
     pub fn failure(&self) -> Option<&Failure> {
         match &self.note {
             Some((_, StatusNote::Failure(failure))) => Some(failure),
-            Some((_, StatusNote::Progress(_))) | None => None,
-        }
-    }
-}
-
-/// Token usage of a turn.
-#[derive(Clone, Debug)]
-pub struct Usage {
-    /// Dify's own usage object with its members named as A2A names members; money is in decimal strings there.
-    pub json: Json,
-    /// Tokens of the prompt.
-    pub prompt_tokens: Option<u64>,
-    /// Tokens of the answer.
-    pub completion_tokens: Option<u64>,
-    /// Both together.
-    pub total_tokens: Option<u64>,
-}
-
-/// Where a piece of the answer came from (Dify: `retriever_resources`).
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Citation {
-    /// The number by which the answer may refer to it.
-    pub position: Option<u64>,
-    /// Name of the knowledge base.
-    pub dataset_name: Option<String>,
-    /// Name of the document.
-    pub document_name: Option<String>,
-    /// The passage, cut to a few hundred characters.
-    pub excerpt: Option<String>,
-    /// How well it fits, 0 to 1.
-    pub score: Option<f64>,
-}
-
-/// What is known about a task and its answer beside the text.
-#[derive(Clone, Debug, Default)]
-pub struct Facts {
-    /// Whether an annotation of the app's owner gave the answer instead of the model.
-    pub annotated: bool,
-    /// Sources of the answer.
-    pub citations: Vec<Citation>,
-    /// Dify's id of the conversation. Leaves the gateway in the `message.send` dialect alone.
-    pub conversation_id: Option<Arc<str>>,
-    /// Dify had lost the conversation, so it was begun anew: earlier turns are forgotten.
-    pub conversation_restarted: bool,
-    /// How long Dify worked, milliseconds.
-    pub elapsed_ms: Option<u64>,
-    /// How many nodes failed in a run that went on without them (Dify: `partial-succeeded`).
-    pub exceptions: Option<u64>,
-    /// Why the text was replaced, if it was (Dify: `message_replace.reason`); may be empty.
-    pub replaced: Option<String>,
-    /// After a cancel: whether Dify showed that it stopped.
-    pub stop_confirmed: Option<bool>,
-    /// Token usage.
-    pub usage: Option<Usage>,
-}
-
-/// One addition to the [`Facts`].
-#[derive(Clone, Debug)]
-pub enum FactsUpdate {
-    /// See [`Facts::annotated`].
-    Annotated,
-    /// See [`Facts::citations`].
-    Citations(Vec<Citation>),
-    /// See [`Facts::conversation_restarted`].
-    ConversationRestarted,
-    /// See [`Facts::elapsed_ms`].
-    ElapsedMs(u64),
-    /// See [`Facts::exceptions`].
-    Exceptions(u64),
-    /// See [`Facts::replaced`].
-    Replaced(String),
-    /// See [`Facts::usage`].
-    Usage(Usage),
-}
-
-impl Facts {
-    /// Takes an addition in.
-    pub fn apply(&mut self, update: FactsUpdate) {
-        match update {
-            FactsUpdate::Annotated => self.annotated = true,
-            FactsUpdate::Citations(citations) => self.citations = citations,
-            FactsUpdate::ConversationRestarted => self.conversation_restarted = true,
-            FactsUpdate::ElapsedMs(elapsed) => self.elapsed_ms = Some(elapsed),
-            FactsUpdate::Exceptions(count) => self.exceptions = Some(count),
-            FactsUpdate::Replaced(reason) => self.replaced = Some(reason),
-            FactsUpdate::Usage(usage) => self.usage = Some(usage),
+            Some((_, StatusNote::Ask(_) | StatusNote::Progress(_))) | None => None,
         }
     }
 }
@@ -285,6 +188,8 @@ impl Facts {
 /// One entry of a task's log as a reader sees it; neighbouring pieces of one text may come as one.
 #[derive(Clone, Copy, Debug)]
 pub enum LogEvent<'a> {
+    /// An artifact in one piece.
+    Artifact(&'a Whole),
     /// The artifact is complete.
     Close {
         /// Which artifact.

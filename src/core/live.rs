@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::ids::{Caller, TaskId};
 use super::log::TaskLog;
+use super::mailbox::Mailbox;
 use super::turn::Stop;
 
 /// How long the log of an ended task stays.
@@ -28,6 +29,8 @@ pub const MAX_LINGERING_TEXT: usize = 64 * 1024 * 1024;
 pub(super) struct Live {
     pub(super) log: Arc<TaskLog>,
     pub(super) stop: Arc<Stop>,
+    /// Where it takes its answer while it waits for one.
+    pub(super) mailbox: Arc<Mailbox>,
 }
 
 /// All of them.

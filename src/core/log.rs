@@ -16,8 +16,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-use super::event::{Facts, FactsUpdate, Failure, Status, StatusNote, TextArtifact};
+use super::artifact::Whole;
+use super::event::{Failure, Status, StatusNote, TextArtifact};
+use super::facts::{Facts, FactsUpdate};
 use super::ids::{Caller, MessageId};
+use super::message::Message;
 use super::state::{IllegalMove, TaskState};
 use super::task::{Artifact, Task};
 
@@ -39,6 +42,8 @@ pub struct TooLong(pub TextArtifact);
 /// One entry. Ranges are bytes of one version of one text.
 #[derive(Clone, Debug)]
 pub(super) enum Entry {
+    /// An artifact in one piece.
+    Artifact(Arc<Whole>),
     /// The text is complete.
     Close { text: u8 },
     /// A new status.
@@ -72,6 +77,8 @@ pub(super) struct Inner {
     /// The task without its artifacts; status and facts are the present ones.
     head: Task,
     pub(super) texts: Vec<Text>,
+    /// The artifacts that came in one piece, as they are now.
+    wholes: Vec<Arc<Whole>>,
     pub(super) entries: Vec<Entry>,
 }
 
@@ -85,7 +92,7 @@ pub struct TaskLog {
 impl TaskLog {
     /// The log of a task that has just been accepted.
     pub fn new(task: Task) -> Arc<Self> {
-        let inner = Inner { head: task, texts: Vec::new(), entries: Vec::new() };
+        let inner = Inner { head: task, texts: Vec::new(), wholes: Vec::new(), entries: Vec::new() };
         Arc::new(Self { inner: Mutex::new(inner), wake: watch::Sender::new(()) })
     }
 
@@ -122,6 +129,20 @@ impl TaskLog {
         Ok(())
     }
 
+    /// Adds an artifact that is there in one piece; one of the same id takes the place of the earlier one. After the
+    /// end nothing is taken.
+    pub fn artifact(&self, whole: Whole) {
+        let mut inner = self.lock();
+        if inner.head.status.state.is_terminal() {
+            return;
+        }
+        let whole = Arc::new(whole);
+        put(&mut inner.wholes, &whole);
+        inner.entries.push(Entry::Artifact(whole));
+        drop(inner);
+        self.wake.send_replace(());
+    }
+
     /// Adds to what is known beside the text. Readers see it with the next entry that shows facts.
     pub fn learn(&self, update: FactsUpdate) {
         Arc::make_mut(&mut self.lock().head.facts).apply(update);
@@ -149,6 +170,22 @@ impl TaskLog {
         Ok(())
     }
 
+    /// The caller has said more to a task that waited: its message joins the history, and the task works on.
+    ///
+    /// # Errors
+    /// [`IllegalMove`] when the task has ended; then nothing is changed.
+    pub fn resume(&self, message: Arc<Message>, at: Timestamp) -> Result<(), IllegalMove> {
+        let mut inner = self.lock();
+        inner.head.status.state.advance(TaskState::Working)?;
+        inner.head.history.push(message);
+        let status = Arc::new(Status::plain(TaskState::Working, at));
+        inner.head.status = Arc::clone(&status);
+        inner.entries.push(Entry::Status(status));
+        drop(inner);
+        self.wake.send_replace(());
+        Ok(())
+    }
+
     /// Ends a task that nobody can end otherwise, as failed; nothing if it has ended.
     pub fn abandon(&self, at: Timestamp) {
         let id = MessageId::from(format!("{}-abandoned", self.lock().head.id));
@@ -157,9 +194,11 @@ impl TaskLog {
         let _ = self.status(Arc::new(Status { state: TaskState::Failed, at, note }));
     }
 
-    /// How much text the log holds, bytes.
+    /// How much the log holds of texts and other artifacts, bytes.
     pub fn size(&self) -> usize {
-        self.lock().texts.iter().map(Text::bytes).sum()
+        let inner = self.lock();
+        let texts: usize = inner.texts.iter().map(Text::bytes).sum();
+        texts + inner.wholes.iter().map(|whole| whole.size()).sum::<usize>()
     }
 
     /// The task as it is now.
@@ -270,20 +309,28 @@ impl Inner {
     fn task_at(&self, at: usize) -> Task {
         let mut task = self.in_order_of_coming(at);
         // However they came: whoever looks at the first artifact only shall find the answer there.
-        task.artifacts.sort_by_key(|artifact| artifact.kind != TextArtifact::Answer);
+        task.artifacts.sort_by_key(|artifact| match artifact {
+            Artifact::Text { kind: TextArtifact::Answer, .. } => 0,
+            Artifact::Text { kind: TextArtifact::Reasoning, .. } => 1,
+            Artifact::Whole(_) => 2,
+        });
         task
     }
 
     fn in_order_of_coming(&self, at: usize) -> Task {
         let mut task = self.head.clone();
         if at == self.entries.len() {
-            task.artifacts = self.texts.iter().map(|text| artifact(text, text.versions.last())).collect();
+            let texts = self.texts.iter().map(|text| artifact(text, text.versions.last()));
+            let wholes = self.wholes.iter().map(|whole| Artifact::Whole(Arc::clone(whole)));
+            task.artifacts = texts.chain(wholes).collect();
             return task;
         }
         let mut ends: Vec<Option<(u16, usize)>> = vec![None; self.texts.len()];
+        let mut wholes = Vec::new();
         task.status = Arc::new(Status::plain(TaskState::Submitted, task.created_at));
         for entry in self.entries.iter().take(at) {
             match entry {
+                Entry::Artifact(whole) => put(&mut wholes, whole),
                 Entry::Close { .. } => {}
                 Entry::Status(status) => task.status = Arc::clone(status),
                 Entry::Text { text, version, to, .. } => {
@@ -298,13 +345,21 @@ impl Inner {
             let text_then = text.version(version).get(..to)?.to_owned();
             Some(artifact(text, Some(&text_then)))
         });
-        task.artifacts = shown.collect();
+        task.artifacts = shown.chain(wholes.into_iter().map(Artifact::Whole)).collect();
         task
     }
 }
 
 fn artifact(text: &Text, version: Option<&String>) -> Artifact {
-    Artifact { kind: text.kind, text: version.cloned().unwrap_or_default() }
+    Artifact::Text { kind: text.kind, text: version.cloned().unwrap_or_default() }
+}
+
+/// Puts an artifact where the earlier one of its id is, or at the end.
+fn put(wholes: &mut Vec<Arc<Whole>>, whole: &Arc<Whole>) {
+    match wholes.iter_mut().find(|known| known.id == whole.id) {
+        Some(known) => *known = Arc::clone(whole),
+        None => wholes.push(Arc::clone(whole)),
+    }
 }
 
 fn text_entry(text: usize, version: usize, from: usize, to: usize) -> Entry {

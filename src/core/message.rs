@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
-use super::ids::{ContextId, MessageId, TaskId};
+use super::ids::{ContextId, FileId, MessageId, TaskId};
 
 /// A piece of somebody else's JSON, kept as the text it arrived in: numbers keep their digits, keys their order.
 pub type Json = Arc<RawValue>;
@@ -19,13 +19,26 @@ pub enum Role {
     User,
 }
 
-/// What a part carries: exactly one of four kinds (A2A 1.0 `Part`).
+/// A file that the gateway keeps and serves by itself. On the wire it is an address, or its bytes.
+#[derive(Clone, Debug)]
+pub struct Served {
+    /// Its id.
+    pub id: FileId,
+    /// Its size, bytes.
+    pub size: u64,
+    /// The file itself, if it is small enough to travel within an answer.
+    pub small: Option<Bytes>,
+}
+
+/// What a part carries: exactly one of four kinds (A2A 1.0 `Part`), one of them in two forms.
 #[derive(Clone, Debug)]
 pub enum Content {
     /// Any JSON value.
     Data(Json),
     /// The bytes of a file.
     Raw(Bytes),
+    /// A file that the gateway serves. Never in a message of a caller.
+    Served(Served),
     /// Text.
     Text(String),
     /// The address of a file.
@@ -51,11 +64,21 @@ impl Part {
         Self { content: Content::Text(text.into()), filename: None, media_type: None, metadata: None }
     }
 
+    /// A part of JSON.
+    pub fn data(json: Json) -> Self {
+        Self {
+            content: Content::Data(json),
+            filename: None,
+            media_type: Some("application/json".to_owned()),
+            metadata: None,
+        }
+    }
+
     /// The text, if this is a text part.
     pub fn as_text(&self) -> Option<&str> {
         match &self.content {
             Content::Text(text) => Some(text),
-            Content::Data(_) | Content::Raw(_) | Content::Url(_) => None,
+            Content::Data(_) | Content::Raw(_) | Content::Served(_) | Content::Url(_) => None,
         }
     }
 }

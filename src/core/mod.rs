@@ -1,6 +1,8 @@
 //! What a task is and how it lives: takes commands, runs turns against a [`backend::Backend`], and keeps
 //! each task's log, which everybody else reads. No wire forms, no HTTP, no Dify JSON.
 
+pub mod accepted;
+pub mod artifact;
 pub mod backend;
 pub mod clock;
 pub mod command;
@@ -8,10 +10,13 @@ pub mod context;
 pub mod engine;
 pub mod error;
 pub mod event;
+pub mod facts;
 pub mod ids;
 pub mod live;
 pub mod log;
+pub mod mailbox;
 pub mod message;
+pub mod progress;
 pub mod reader;
 pub mod repeats;
 pub mod state;

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use super::event::{Facts, LogEvent, Status, TextArtifact};
+use super::artifact::Whole;
+use super::event::{LogEvent, Status, TextArtifact};
+use super::facts::Facts;
 use super::log::{Entry, Inner, MAX_ENTRY_TEXT, Seq, TaskLog, seq};
 use super::task::Task;
 
@@ -100,6 +102,9 @@ impl Reader {
             }
             self.next += 1;
             match entry {
+                Entry::Artifact(whole) => {
+                    batch.items.push((self.position(), Item::Artifact(Arc::clone(whole))));
+                }
                 Entry::Close { text } => batch.close(&inner, *text, self.closing, self.position()),
                 Entry::Status(status) => {
                     batch.items.push((self.position(), Item::Status(Arc::clone(status))));
@@ -155,6 +160,7 @@ pub struct Batch {
 
 #[derive(Debug)]
 enum Item {
+    Artifact(Arc<Whole>),
     Close { artifact: TextArtifact, whole: Option<Range<usize>> },
     Status(Arc<Status>),
     Text { artifact: TextArtifact, append: bool, range: Range<usize> },
@@ -166,6 +172,7 @@ impl Batch {
         let facts = self.facts.as_deref();
         self.items.iter().filter_map(move |(seq, item)| {
             let event = match item {
+                Item::Artifact(whole) => LogEvent::Artifact(whole),
                 Item::Close { artifact, whole } => {
                     let whole = whole.as_ref().map(|range| self.slice(range));
                     LogEvent::Close { artifact: *artifact, facts: facts?, whole }

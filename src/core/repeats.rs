@@ -179,6 +179,7 @@ impl Content256 {
         match &part.content {
             Content::Data(data) => self.piece(b'd', data.get().as_bytes()),
             Content::Raw(bytes) => self.piece(b'r', bytes),
+            Content::Served(served) => self.piece(b's', served.id.as_str().as_bytes()),
             Content::Text(text) => self.text(text),
             Content::Url(url) => self.piece(b'u', url.as_bytes()),
         }

@@ -1,11 +1,11 @@
 //! The states of a task and the moves between them.
 //!
 //! ```text
-//!                 +----------------------------------------------+
-//!                 |                                              v
-//!   Submitted --> Working <--> InputRequired | AuthRequired --> Completed | Failed | Canceled | Rejected
-//!       |                                                        ^
-//!       +--------------------------------------------------------+
+//!       +----------+----------------+------------------------------+
+//!       |          |                |                              v
+//!   Submitted --> Working <--> InputRequired | AuthRequired     Completed | Failed | Canceled | Rejected
+//!       |                           ^
+//!       +---------------------------+
 //! ```
 //!
 //! A terminal state is the end: nothing leaves it, so the first one wins every race.
@@ -89,7 +89,6 @@ impl TaskState {
         let legal = match (self, to) {
             (from, _) if from.is_terminal() => false,
             (_, Self::Submitted) => false,
-            (Self::Submitted, Self::InputRequired | Self::AuthRequired) => false,
             (Self::Submitted | Self::Working | Self::InputRequired | Self::AuthRequired, _) => true,
             (Self::Completed | Self::Failed | Self::Canceled | Self::Rejected, _) => false,
         };
@@ -119,6 +118,6 @@ mod tests {
         let path = [Working, Working, InputRequired, Working, Completed];
         let end = path.iter().try_fold(Submitted, |state, next| state.advance(*next));
         assert_eq!(end, Ok(Completed));
-        assert!(Submitted.advance(InputRequired).is_err());
+        assert!(Submitted.advance(InputRequired).is_ok(), "it may ask before it begins");
     }
 }

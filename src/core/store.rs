@@ -11,6 +11,7 @@ use jiff::Timestamp;
 
 use super::command::{List, PageStart};
 use super::ids::{Caller, ContextId, TaskId};
+use super::message::Json;
 use super::task::Task;
 
 /// A context as its owner knows it: two callers with the same `contextId` have two contexts.
@@ -23,14 +24,25 @@ pub struct ContextKey {
 }
 
 /// What is kept of a context between turns.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct ContextRecord {
-    /// The backend's id of the conversation.
-    pub conversation_id: Arc<str>,
+    /// The backend's id of the conversation, if the app has conversations and one has begun.
+    pub conversation_id: Option<Arc<str>>,
     /// The user the conversation was begun for; the backend gives it to nobody else.
     pub user: Arc<str>,
+    /// The inputs that the caller has given, a JSON object: they go with every turn.
+    pub inputs: Option<Json>,
     /// When it was last used.
     pub used_at: Timestamp,
+}
+
+impl PartialEq for ContextRecord {
+    fn eq(&self, other: &Self) -> bool {
+        let inputs = |record: &Self| record.inputs.as_ref().map(|inputs| inputs.get().to_owned());
+        (&self.conversation_id, &self.user, self.used_at)
+            == (&other.conversation_id, &other.user, other.used_at)
+            && inputs(self) == inputs(other)
+    }
 }
 
 /// One page of a list.

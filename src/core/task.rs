@@ -4,17 +4,34 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::event::{Facts, Status, TextArtifact};
+use super::artifact::Whole;
+use super::event::{Status, TextArtifact};
+use super::facts::Facts;
 use super::ids::{Caller, ContextId, TaskId};
 use super::message::Message;
 
-/// One artifact of a task: a text that has grown to this.
+/// One artifact of a task.
 #[derive(Clone, Debug)]
-pub struct Artifact {
-    /// Which one.
-    pub kind: TextArtifact,
-    /// Its text so far.
-    pub text: String,
+pub enum Artifact {
+    /// A text that has grown to this.
+    Text {
+        /// Which one.
+        kind: TextArtifact,
+        /// Its text so far.
+        text: String,
+    },
+    /// One that came in one piece.
+    Whole(Arc<Whole>),
+}
+
+impl Artifact {
+    /// The text, if it is this text artifact.
+    pub fn as_text(&self, wanted: TextArtifact) -> Option<&str> {
+        match self {
+            Self::Text { kind, text } if *kind == wanted => Some(text),
+            Self::Text { .. } | Self::Whole(_) => None,
+        }
+    }
 }
 
 /// A snapshot of a task (A2A 1.0 `Task`).
@@ -30,9 +47,9 @@ pub struct Task {
     pub created_at: Timestamp,
     /// Where it stands.
     pub status: Arc<Status>,
-    /// The messages of the caller, oldest first.
+    /// The messages of the caller, oldest first. The first one began the task.
     pub history: Vec<Arc<Message>>,
-    /// What the agent has produced so far.
+    /// What the agent has produced so far: the answer first, what came in one piece last.
     pub artifacts: Vec<Artifact>,
     /// What is known beside the text.
     pub facts: Arc<Facts>,
@@ -48,9 +65,11 @@ impl Task {
 
     /// The answer's text so far.
     pub fn answer(&self) -> Option<&str> {
-        self.artifacts
-            .iter()
-            .find(|artifact| artifact.kind == TextArtifact::Answer)
-            .map(|found| found.text.as_str())
+        self.text(TextArtifact::Answer)
+    }
+
+    /// The text of an artifact so far.
+    pub fn text(&self, wanted: TextArtifact) -> Option<&str> {
+        self.artifacts.iter().find_map(|artifact| artifact.as_text(wanted))
     }
 }

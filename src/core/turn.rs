@@ -3,9 +3,15 @@
 //!
 //! ```text
 //!   queued --place--> running --outcome--> settled
-//!      |                 |                    ^
-//!      +----- stop ------+--- stop -----------+      (stop: a cancel, or the end of a shutdown's grace)
+//!      |               |  ^                   ^
+//!      |          asks v  | answer, or moved  |
+//!      |             parked ------------------+
+//!      |                 |                    |
+//!      +----- stop ------+--- stop -----------+      (stop: a cancel, or the end of a shutdown's grace; a parked
+//!                                                     turn does not wait for that grace)
 //! ```
+//!
+//! A parked turn has no place in its context's queue: other turns go on, and the answer draws a new number.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -15,14 +21,17 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
-use super::backend::{Sink, TurnRequest};
+use super::accepted::Accepted;
+use super::backend::{Cause, Resume, Sink, TurnRequest};
 use super::context::{Place, Ticket};
 use super::engine::Shared;
 use super::error::Error;
-use super::event::{Facts, FactsUpdate, Failure, FailureSource, Outcome, Status, StatusNote, TaskEvent};
+use super::event::{Failure, FailureSource, Outcome, Parked, Status, StatusNote, TaskEvent};
+use super::facts::{Facts, FactsUpdate};
 use super::ids::MessageId;
-use super::log::{TaskLog, TooLong};
-use super::message::Message;
+use super::live::Live;
+use super::log::TooLong;
+use super::message::{Json, Message};
 use super::state::TaskState;
 use super::store::{ContextKey, ContextRecord};
 use super::task::Task;
@@ -54,10 +63,12 @@ impl Stop {
 /// A turn on its way.
 pub(super) struct Turn {
     pub(super) shared: Arc<Shared>,
-    pub(super) log: Arc<TaskLog>,
+    pub(super) live: Live,
     pub(super) key: ContextKey,
     pub(super) message: Arc<Message>,
-    pub(super) stop: Arc<Stop>,
+    pub(super) metadata: Option<Json>,
+    pub(super) accepted: Accepted,
+    pub(super) trace_id: Option<Arc<str>>,
 }
 
 /// What became of a turn before it is written down.
@@ -66,74 +77,163 @@ struct End {
     note: Option<StatusNote>,
 }
 
+/// One stretch of a turn's work: from its beginning, or from where it was parked.
+struct Leg {
+    /// The place to come to. What goes on by itself needs none.
+    ticket: Option<Ticket>,
+    resume: Option<Resume>,
+}
+
 impl Turn {
     /// Runs the turn to its end, whatever happens in it.
     pub(super) async fn run(self, ticket: Ticket) {
-        let (log, clock) = (Arc::clone(&self.log), Arc::clone(&self.shared.clock));
+        let (log, clock) = (Arc::clone(&self.live.log), Arc::clone(&self.shared.clock));
         if AssertUnwindSafe(self.run_to_its_end(ticket)).catch_unwind().await.is_err() {
             tracing::error!(task.id = %log.head().id, "a turn panicked as it ended");
             log.abandon(clock.now());
         }
     }
 
-    /// The next turn of the context begins when the task is settled.
     async fn run_to_its_end(self, ticket: Ticket) {
-        let place = tokio::select! {
-            biased;
-            () = self.stop.token.cancelled() => None,
-            place = ticket.place() => place,
-        };
-        let mut place = place;
-        let outcome = match &mut place {
-            Some(place) => self.work(place).await,
-            None => Outcome::Stopped { confirmed: true },
-        };
-        self.settle(outcome).await;
-        // The next turn gets in only now that this one is settled.
-        drop(place);
-        self.shared.live.linger(&self.log);
+        let mut leg = Leg { ticket: Some(ticket), resume: None };
+        loop {
+            let mut place = None;
+            if let Some(ticket) = leg.ticket.take() {
+                place = tokio::select! {
+                    biased;
+                    () = self.live.stop.token.cancelled() => None,
+                    place = ticket.place() => place,
+                };
+                if place.is_none() {
+                    self.settle(Outcome::Stopped { confirmed: true }).await;
+                    break;
+                }
+            }
+            match self.work(place.as_mut(), leg.resume.take()).await {
+                Outcome::InputRequired(parked) if !self.live.stop.token.is_cancelled() => {
+                    drop(place);
+                    match self.park(parked).await {
+                        Some(next) => leg = next,
+                        None => {
+                            self.settle(Outcome::Stopped { confirmed: true }).await;
+                            break;
+                        }
+                    }
+                }
+                Outcome::InputRequired(_) => {
+                    self.settle(Outcome::Stopped { confirmed: true }).await;
+                    break;
+                }
+                outcome => {
+                    self.settle(outcome).await;
+                    // The next turn of the context gets in only now that this one is settled.
+                    drop(place);
+                    break;
+                }
+            }
+        }
+        self.shared.live.linger(&self.live.log);
     }
 
-    async fn work(&self, place: &mut Place) -> Outcome {
-        match AssertUnwindSafe(self.ask_backend(place)).catch_unwind().await {
+    /// Waits for the caller, or for a sign that there is nothing to wait for any more. `None` when the turn is to stop.
+    async fn park(&self, parked: Parked) -> Option<Leg> {
+        let parked = Arc::new(parked);
+        let user = self.shared.user_for(&self.key);
+        let answers = self.live.mailbox.open(Arc::clone(&parked));
+        self.ask(&parked).await;
+        let mut answers = std::pin::pin!(answers);
+        let answer = tokio::select! {
+            biased;
+            () = self.live.stop.token.cancelled() => None,
+            () = self.shared.draining.cancelled() => None,
+            answer = &mut answers => Some(answer.ok()),
+            () = self.shared.backend.watch(&parked, &user) => Some(None),
+        };
+        // Whoever has taken the way here before it is closed will come.
+        let answer = match answer? {
+            None if !self.live.mailbox.close() => answers.await.ok(),
+            answer => answer,
+        };
+        let answer_so_far = self.live.log.snapshot().answer().unwrap_or_default().to_owned();
+        let (ticket, cause) = match answer {
+            Some(answer) => {
+                let cause = Cause::Answer { message: answer.message, metadata: answer.metadata };
+                (Some(answer.ticket), cause)
+            }
+            None => (None, Cause::Moved),
+        };
+        Some(Leg { ticket, resume: Some(Resume { parked, cause, answer_so_far }) })
+    }
+
+    /// Writes down that the task waits: in the store first, then in the log.
+    async fn ask(&self, parked: &Parked) {
+        let note = (self.shared.draw_message_id(), StatusNote::Ask(parked.ask.clone()));
+        let at = self.shared.clock.now();
+        let status = Arc::new(Status { state: TaskState::InputRequired, at, note: Some(note) });
+        let mut record = self.live.log.snapshot();
+        record.status = Arc::clone(&status);
+        if let Err(error) = self.shared.store.put_task(Arc::new(record)).await {
+            tracing::error!(task.id = %self.live.log.head().id, %error, "a task that waits could not be stored");
+        }
+        if let Err(error) = self.live.log.status(status) {
+            tracing::error!(task.id = %self.live.log.head().id, %error, "a task could not be parked");
+        }
+    }
+
+    async fn work(&self, place: Option<&mut Place>, resume: Option<Resume>) -> Outcome {
+        match AssertUnwindSafe(self.ask_backend(place, resume)).catch_unwind().await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(error)) => {
-                tracing::error!(task.id = %self.log.head().id, %error, "turn could not be run");
+                tracing::error!(task.id = %self.live.log.head().id, %error, "turn could not be run");
                 Outcome::Failed(Failure::internal())
             }
             Err(_) => {
-                tracing::error!(task.id = %self.log.head().id, "turn panicked");
+                tracing::error!(task.id = %self.live.log.head().id, "turn panicked");
                 Outcome::Failed(Failure::internal())
             }
         }
     }
 
-    async fn ask_backend(&self, place: &mut Place) -> Result<Outcome, Error> {
-        let task = self.log.head();
+    async fn ask_backend(
+        &self,
+        mut place: Option<&mut Place>,
+        resume: Option<Resume>,
+    ) -> Result<Outcome, Error> {
+        let task = self.live.log.head();
         let user = self.shared.user_for(&self.key);
-        let known = match place.record() {
-            Some(known) => Some(known.clone()),
+        let left = place.as_deref().and_then(Place::record).cloned();
+        let known = match left {
+            Some(known) => Some(known),
             None => self.shared.store.context(&self.key).await?,
         };
         let own = known.as_ref().filter(|known| *known.user == *user);
-        let conversation_id = own.map(|known| Arc::clone(&known.conversation_id));
-        if known.is_some() && conversation_id.is_none() {
-            self.log.learn(FactsUpdate::ConversationRestarted);
+        let conversation_id = own.and_then(|known| known.conversation_id.clone());
+        let had_conversation = known.as_ref().is_some_and(|known| known.conversation_id.is_some());
+        if had_conversation && conversation_id.is_none() {
+            self.live.log.learn(FactsUpdate::ConversationRestarted);
         }
         let request = TurnRequest {
             task_id: task.id,
             context_id: task.context_id,
+            caller: task.caller,
             message: Arc::clone(&self.message),
+            metadata: self.metadata.clone(),
+            accepted: self.accepted.clone(),
+            trace_id: self.trace_id.clone(),
             user: user.clone(),
             conversation_id,
-            stop: self.stop.token.clone(),
+            inputs: known.as_ref().and_then(|known| known.inputs.clone()),
+            resume,
+            stop: self.live.stop.token.clone(),
         };
         let mut sink = LogSink { turn: self, user: Arc::from(user), refused: None, kept: known };
         let outcome = self.shared.backend.run(request, &mut sink).await;
         if let Some(mut kept) = sink.kept.take() {
             kept.used_at = self.shared.clock.now();
             self.shared.store.put_context(self.key.clone(), kept.clone()).await?;
-            place.leave(kept);
+            if let Some(place) = &mut place {
+                place.leave(kept);
+            }
         }
         Ok(sink.refused.map_or(outcome, |too_long| Outcome::Failed(too_long_failure(too_long))))
     }
@@ -144,14 +244,14 @@ impl Turn {
         let at = self.shared.clock.now();
         let note = end.note.map(|note| (self.shared.draw_message_id(), note));
         let status = Arc::new(Status { state: end.state, at, note });
-        let mut record = self.log.snapshot();
+        let mut record = self.live.log.snapshot();
         record.status = Arc::clone(&status);
         if let Err(error) = self.shared.store.put_task(Arc::new(record)).await {
-            tracing::error!(task.id = %self.log.head().id, %error, "the end of a task could not be stored");
+            tracing::error!(task.id = %self.live.log.head().id, %error, "the end of a task could not be stored");
         }
-        tell(&self.log.head(), &status);
-        if let Err(error) = self.log.status(status) {
-            tracing::error!(task.id = %self.log.head().id, %error, "a task was ended twice");
+        tell(&self.live.log.head(), &status);
+        if let Err(error) = self.live.log.status(status) {
+            tracing::error!(task.id = %self.live.log.head().id, %error, "a task was ended twice");
         }
     }
 
@@ -161,11 +261,15 @@ impl Turn {
             Outcome::Failed(failure) => {
                 End { state: TaskState::Failed, note: Some(StatusNote::Failure(failure)) }
             }
-            Outcome::Stopped { confirmed } if self.stop.was_canceled() => {
-                self.log.amend(|facts: &mut Facts| facts.stop_confirmed = Some(confirmed));
+            Outcome::Rejected(failure) => {
+                End { state: TaskState::Rejected, note: Some(StatusNote::Failure(failure)) }
+            }
+            Outcome::Stopped { confirmed } if self.live.stop.was_canceled() => {
+                self.live.log.amend(|facts: &mut Facts| facts.stop_confirmed = Some(confirmed));
                 End { state: TaskState::Canceled, note: None }
             }
-            Outcome::Stopped { .. } => {
+            // A turn that asks is parked and not ended.
+            Outcome::InputRequired(_) | Outcome::Stopped { .. } => {
                 End { state: TaskState::Failed, note: Some(StatusNote::Failure(Failure::shutdown())) }
             }
         }
@@ -201,13 +305,13 @@ struct LogSink<'t> {
 impl LogSink<'_> {
     fn push_status(&self, note: Option<(MessageId, StatusNote)>) {
         let status = Status { state: TaskState::Working, at: self.turn.shared.clock.now(), note };
-        if let Err(error) = self.turn.log.status(Arc::new(status)) {
-            tracing::error!(task.id = %self.turn.log.head().id, %error, "a step came after the end");
+        if let Err(error) = self.turn.live.log.status(Arc::new(status)) {
+            tracing::error!(task.id = %self.turn.live.log.head().id, %error, "a step came after the end");
         }
     }
 
     fn working(&self) {
-        if self.turn.log.present().state != TaskState::Working {
+        if self.turn.live.log.present().state != TaskState::Working {
             self.push_status(None);
         }
     }
@@ -216,8 +320,12 @@ impl LogSink<'_> {
 impl Sink for LogSink<'_> {
     fn emit(&mut self, event: TaskEvent<'_>) {
         let taken = match event {
+            TaskEvent::Artifact(whole) => {
+                self.turn.live.log.artifact(whole);
+                Ok(())
+            }
             TaskEvent::Facts(update) => {
-                self.turn.log.learn(update);
+                self.turn.live.log.learn(update);
                 Ok(())
             }
             TaskEvent::Progress(progress) => {
@@ -225,8 +333,8 @@ impl Sink for LogSink<'_> {
                 self.push_status(Some((id, StatusNote::Progress(progress))));
                 Ok(())
             }
-            TaskEvent::Replace { artifact, text } => self.turn.log.replace(artifact, text),
-            TaskEvent::Text { artifact, delta } => self.turn.log.text(artifact, delta),
+            TaskEvent::Replace { artifact, text } => self.turn.live.log.replace(artifact, text),
+            TaskEvent::Text { artifact, delta } => self.turn.live.log.text(artifact, delta),
             TaskEvent::Working => {
                 self.working();
                 Ok(())
@@ -236,7 +344,7 @@ impl Sink for LogSink<'_> {
             && self.refused.is_none()
         {
             self.refused = Some(too_long);
-            self.turn.stop.token.cancel();
+            self.turn.live.stop.token.cancel();
         }
     }
 
@@ -244,18 +352,34 @@ impl Sink for LogSink<'_> {
         Box::pin(async move {
             let shared = &self.turn.shared;
             let now = shared.clock.now();
-            let record =
-                ContextRecord { conversation_id: Arc::from(id), user: Arc::clone(&self.user), used_at: now };
-            self.turn.log.amend(|facts| facts.conversation_id = Some(Arc::clone(&record.conversation_id)));
+            let id: Arc<str> = Arc::from(id);
+            self.turn.live.log.amend(|facts| facts.conversation_id = Some(Arc::clone(&id)));
+            let record = ContextRecord {
+                conversation_id: Some(id),
+                user: Arc::clone(&self.user),
+                inputs: self.kept.take().and_then(|kept| kept.inputs),
+                used_at: now,
+            };
             self.kept = Some(record.clone());
             shared.store.put_context(self.turn.key.clone(), record).await?;
-            if self.turn.log.present().state == TaskState::Submitted {
-                let mut task = self.turn.log.head();
+            if self.turn.live.log.present().state == TaskState::Submitted {
+                let mut task = self.turn.live.log.head();
                 task.status = Arc::new(Status::plain(TaskState::Working, now));
                 shared.store.put_task(Arc::new(task)).await?;
             }
             self.working();
             Ok(())
         })
+    }
+
+    fn remember(&mut self, inputs: Json) {
+        let kept = self.kept.take();
+        let own = kept.filter(|kept| kept.user == self.user);
+        self.kept = Some(ContextRecord {
+            conversation_id: own.and_then(|kept| kept.conversation_id),
+            user: Arc::clone(&self.user),
+            inputs: Some(inputs),
+            used_at: self.turn.shared.clock.now(),
+        });
     }
 }

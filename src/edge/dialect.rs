@@ -18,6 +18,7 @@ use super::a2a_v03::V03;
 use super::error::{EdgeError, WireError};
 use super::json::Members;
 use super::legacy::Legacy;
+use super::view::View;
 
 /// What a method asks for, before its params are read.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -125,19 +126,25 @@ pub trait Dialect: Send + Sync {
     fn early_error(&self, params: Option<&RawValue>) -> EarlyError;
 
     /// Appends the result of sending without a stream.
-    fn send_result(&self, buf: &mut Vec<u8>, task: &Task);
+    fn send_result(&self, buf: &mut Vec<u8>, task: &Task, view: &View);
 
     /// Appends the result of reading or cancelling a task.
-    fn task(&self, buf: &mut Vec<u8>, task: &Task);
+    fn task(&self, buf: &mut Vec<u8>, task: &Task, view: &View);
 
     /// Appends the result of listing tasks.
-    fn list_result(&self, buf: &mut Vec<u8>, page: &Page<'_>);
+    fn list_result(&self, buf: &mut Vec<u8>, page: &Page<'_>, view: &View);
 
     /// Appends a JSON-RPC error object.
     fn error(&self, buf: &mut Vec<u8>, error: &WireError);
 
     /// An encoder for one stream of one task.
-    fn stream(&self, task: &TaskId, context: &ContextId, end: StreamEnd) -> Box<dyn StreamEncoder>;
+    fn stream(
+        &self,
+        task: &TaskId,
+        context: &ContextId,
+        end: StreamEnd,
+        view: View,
+    ) -> Box<dyn StreamEncoder>;
 }
 
 /// Encodes what one stream says. What every event repeats is rendered once, when the stream begins.
@@ -145,7 +152,7 @@ pub trait StreamEncoder: Send {
     /// Renders the task as it is, with which every stream begins, and hands each result to `emit` in order.
     fn snapshot(&mut self, task: &Task, emit: &mut dyn FnMut(&[u8]));
 
-    /// Appends the result that tells `event`. `false` if the dialect says nothing of it; then nothing was
+    /// Appends the result that tells `event`. `false` if the dialect or the view says nothing of it; then nothing was
     /// appended.
     fn event(&mut self, buf: &mut Vec<u8>, event: LogEvent<'_>) -> bool;
 }

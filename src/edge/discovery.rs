@@ -44,7 +44,7 @@ impl Cards {
     }
 
     /// The base URL to give to whoever asks with these headers.
-    fn base_url(&self, headers: &HeaderMap, uri: &Uri) -> String {
+    pub fn base_url(&self, headers: &HeaderMap, uri: &Uri) -> String {
         if let Some(public) = &self.public_url {
             return public.clone();
         }

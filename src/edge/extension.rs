@@ -3,13 +3,18 @@
 //!
 //! The ids of Dify's conversations are never among it.
 
-use std::borrow::Cow;
+use std::collections::HashMap;
 
-use crate::core::event::{
-    Citation, Facts, Failure, Progress, ProgressKind, ProgressState, Status, StatusNote, TextArtifact,
-};
+use serde::Deserialize;
+use serde_json::value::RawValue;
 
-use super::json::{ObjectWriter, write_list};
+use crate::core::event::{Failure, Status, TextArtifact};
+use crate::core::facts::{Citation, Facts};
+use crate::core::message::Json;
+use crate::core::progress::{Level, Progress, ProgressKind, ProgressState};
+
+use super::json::{ObjectWriter, write_list, write_str};
+use super::view::View;
 
 /// The extension's URI: its name in the Agent Card, and the key of its metadata.
 pub const URI: &str = "urn:dify-a2a-gateway:extension:dify:v1";
@@ -23,24 +28,23 @@ pub struct Metadata<'a> {
     pub progress: Option<&'a Progress>,
     /// Whether the text is the model's thought and not its answer.
     pub thought: bool,
+    /// Whether the sources are told elsewhere.
+    pub without_citations: bool,
 }
 
 impl<'a> Metadata<'a> {
-    /// The metadata of an artifact: facts belong to the answer, reasoning is marked as thought.
+    /// The metadata of a text artifact: facts belong to the answer, whose sources are a part of its own; reasoning is
+    /// marked as thought.
     pub fn of_artifact(artifact: TextArtifact, facts: &'a Facts) -> Self {
         match artifact {
-            TextArtifact::Answer => Self { facts: Some(facts), ..Self::default() },
+            TextArtifact::Answer => Self { facts: Some(facts), without_citations: true, ..Self::default() },
             TextArtifact::Reasoning => Self { thought: true, ..Self::default() },
         }
     }
 
     /// The metadata of a status.
-    pub fn of_status(status: &'a Status, facts: &'a Facts) -> Self {
-        let progress = match &status.note {
-            Some((_, StatusNote::Progress(progress))) => Some(progress),
-            Some((_, StatusNote::Failure(_))) | None => None,
-        };
-        Self { facts: Some(facts), progress, thought: false }
+    pub fn of_status(status: &'a Status, facts: &'a Facts, view: &View) -> Self {
+        Self { facts: Some(facts), progress: view.progress(status), ..Self::default() }
     }
 
     /// The metadata of a task.
@@ -49,7 +53,8 @@ impl<'a> Metadata<'a> {
     }
 
     fn is_empty(&self) -> bool {
-        !self.thought && self.progress.is_none() && self.facts.is_none_or(says_nothing)
+        let is_silent = |facts: &Facts| says_nothing(facts, self.without_citations);
+        !self.thought && self.progress.is_none() && self.facts.is_none_or(is_silent)
     }
 
     /// Writes the member `metadata` into `object`, if there is anything to tell.
@@ -66,7 +71,7 @@ impl<'a> Metadata<'a> {
             write_progress(&mut ours, progress);
         }
         if let Some(facts) = self.facts {
-            write_facts(&mut ours, facts);
+            write_facts(&mut ours, facts, self.without_citations);
         }
         ours.close();
         metadata.close();
@@ -74,7 +79,7 @@ impl<'a> Metadata<'a> {
 }
 
 /// Whether clients of A2A learn nothing from `facts`.
-fn says_nothing(facts: &Facts) -> bool {
+fn says_nothing(facts: &Facts, without_citations: bool) -> bool {
     let Facts {
         annotated,
         citations,
@@ -82,23 +87,33 @@ fn says_nothing(facts: &Facts) -> bool {
         conversation_restarted,
         elapsed_ms,
         exceptions,
+        kept_inputs,
+        no_memory,
         replaced,
         stop_confirmed,
+        suggested,
+        unused_inputs,
+        unused_text,
         usage,
     } = facts;
     !annotated
-        && citations.is_empty()
+        && (without_citations || citations.is_empty())
         && !conversation_restarted
         && elapsed_ms.is_none()
         && exceptions.is_none()
+        && kept_inputs.is_empty()
+        && !no_memory
         && replaced.is_none()
         && stop_confirmed.is_none()
+        && suggested.is_empty()
+        && unused_inputs.is_empty()
+        && !unused_text
         && usage.is_none()
 }
 
-fn write_facts(object: &mut ObjectWriter<'_>, facts: &Facts) {
+fn write_facts(object: &mut ObjectWriter<'_>, facts: &Facts, without_citations: bool) {
     object.opt_raw("usage", facts.usage.as_ref().map(|usage| &*usage.json));
-    if !facts.citations.is_empty() {
+    if !without_citations && !facts.citations.is_empty() {
         write_list(object.member("citations"), &facts.citations, write_citation);
     }
     if facts.annotated {
@@ -112,11 +127,34 @@ fn write_facts(object: &mut ObjectWriter<'_>, facts: &Facts) {
         object.boolean("stopConfirmed", confirmed);
     }
     if let Some(exceptions) = facts.exceptions {
+        object.str("runStatus", "partial-succeeded");
         object.number("exceptions", exceptions);
     }
     if let Some(elapsed) = facts.elapsed_ms {
         object.number("elapsedMs", elapsed);
     }
+    if facts.no_memory {
+        object.boolean("memory", false);
+    }
+    write_names(object, "suggestedQuestions", &facts.suggested);
+    write_names(object, "unusedInputs", &facts.unused_inputs);
+    write_names(object, "keptInputs", &facts.kept_inputs);
+    if facts.unused_text {
+        object.boolean("unusedText", true);
+    }
+}
+
+fn write_names(object: &mut ObjectWriter<'_>, name: &'static str, names: &[String]) {
+    if !names.is_empty() {
+        write_list(object.member(name), names, |buf, name| write_str(buf, name));
+    }
+}
+
+/// Appends the sources of an answer as the data of a part: `{"citations": […]}`.
+pub fn write_citations(buf: &mut Vec<u8>, citations: &[Citation]) {
+    let mut object = ObjectWriter::open(buf);
+    write_list(object.member("citations"), citations, write_citation);
+    object.close();
 }
 
 fn write_citation(buf: &mut Vec<u8>, citation: &Citation) {
@@ -135,25 +173,21 @@ fn write_citation(buf: &mut Vec<u8>, citation: &Citation) {
 
 fn write_progress(object: &mut ObjectWriter<'_>, progress: &Progress) {
     let mut inner = ObjectWriter::open(object.member("progress"));
-    inner.str(
-        "kind",
-        match progress.kind {
-            ProgressKind::Iteration => "iteration",
-            ProgressKind::Node => "node",
-            ProgressKind::Tool => "tool",
-        },
-    );
+    inner.str("kind", progress.kind.as_str());
     inner.str("title", &progress.title);
     inner.opt_str("stepType", progress.step_type.as_deref());
-    inner.str(
-        "state",
-        match progress.state {
-            ProgressState::Failed => "failed",
-            ProgressState::Finished => "finished",
-            ProgressState::Retrying => "retrying",
-            ProgressState::Started => "started",
-        },
-    );
+    inner.str("state", progress.state.as_str());
+    inner.opt_str("id", progress.detail.id.as_deref());
+    let numbers = [
+        ("round", progress.detail.round),
+        ("rounds", progress.detail.rounds),
+        ("elapsedMs", progress.detail.elapsed_ms),
+    ];
+    for (name, number) in numbers {
+        if let Some(number) = number {
+            inner.number(name, number);
+        }
+    }
     inner.close();
 }
 
@@ -166,24 +200,41 @@ pub fn write_failure(buf: &mut Vec<u8>, failure: &Failure) {
     object.close();
 }
 
-/// What a status's message says to people: a failure's sentence, or one short line on a step.
-pub fn note_text(note: &StatusNote) -> Cow<'_, str> {
-    let progress = match note {
-        StatusNote::Failure(failure) => return Cow::Borrowed(&failure.message),
-        StatusNote::Progress(progress) => progress,
-    };
+/// The level of steps that a request's metadata asks for: `{URI: {"progress": "off" | "brief" | "full"}}`. Anything else
+/// asks for nothing.
+pub fn wished_level(metadata: &Json) -> Option<Level> {
+    #[derive(Deserialize)]
+    struct Wishes {
+        #[serde(default)]
+        progress: Option<String>,
+    }
+    let members: HashMap<String, &RawValue> = serde_json::from_str(metadata.get()).ok()?;
+    let wishes: Wishes = serde_json::from_str(members.get(URI)?.get()).ok()?;
+    match wishes.progress?.as_str() {
+        "off" => Some(Level::Off),
+        "brief" => Some(Level::Brief),
+        "full" => Some(Level::Full),
+        _ => None,
+    }
+}
+
+/// One short line on a step, for people.
+pub fn step_text(progress: &Progress) -> String {
     let kind = match progress.kind {
+        ProgressKind::Agent => "Agent",
+        ProgressKind::Human => "Form",
         ProgressKind::Iteration => "Iteration",
         ProgressKind::Node => "Node",
         ProgressKind::Tool => "Tool",
     };
     let state = match progress.state {
+        ProgressState::Expired => " (expired)",
         ProgressState::Failed => " (failed)",
         ProgressState::Finished => " (finished)",
         ProgressState::Retrying => " (retrying)",
         ProgressState::Started => "",
     };
-    Cow::Owned(format!("{kind}: {}{state}", progress.title))
+    format!("{kind}: {}{state}", progress.title)
 }
 
 #[cfg(test)]
@@ -206,7 +257,7 @@ mod tests {
         let facts = facts();
         let said = text(|buf| {
             let mut object = ObjectWriter::open(buf);
-            Metadata { facts: Some(&facts), progress: None, thought: true }.write_into(&mut object);
+            Metadata { facts: Some(&facts), thought: true, ..Metadata::default() }.write_into(&mut object);
             object.close();
         });
         let said: Value = serde_json::from_str(&said).unwrap();

@@ -16,6 +16,9 @@ pub const EXTENSIONS_03: &str = "x-a2a-extensions";
 /// The id of the last event that a client has seen of a stream it follows again.
 pub const LAST_EVENT_ID: &str = "last-event-id";
 
+/// The trace that a request belongs to (W3C Trace Context §3.2).
+pub const TRACEPARENT: &str = "traceparent";
+
 /// Most extensions that are read from one request.
 const MAX_EXTENSIONS: usize = 64;
 
@@ -28,6 +31,8 @@ pub struct Asked {
     pub extensions: Vec<String>,
     /// Whether the client named its extensions in the header of 0.3.
     pub extensions_03: bool,
+    /// The id of the trace that the request belongs to: 32 hexadecimal digits, not all zero.
+    pub trace_id: Option<String>,
     last_event_id: Option<String>,
 }
 
@@ -39,6 +44,7 @@ impl Asked {
             version: text(headers, VERSION).or_else(|| query(uri, VERSION)),
             extensions: named.take(MAX_EXTENSIONS).map(str::to_owned).collect(),
             extensions_03: headers.contains_key(EXTENSIONS_03),
+            trace_id: text(headers, TRACEPARENT).and_then(|parent| trace_id(&parent)),
             last_event_id: text(headers, LAST_EVENT_ID),
         }
     }
@@ -60,6 +66,18 @@ impl Asked {
             }),
         }
     }
+}
+
+/// The trace id of a `traceparent`: `version-traceid-parentid-flags`. A header that is none is as good as absent.
+fn trace_id(parent: &str) -> Option<String> {
+    let fields: Vec<&str> = parent.trim().split('-').collect();
+    let [version, trace, parent, flags, ..] = fields[..] else { return None };
+    let is_hex = |field: &str, length: usize| {
+        field.len() == length && field.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    };
+    let fits = is_hex(version, 2) && version != "ff" && (version != "00" || fields.len() == 4);
+    let is_id = is_hex(trace, 32) && trace.bytes().any(|byte| byte != b'0');
+    (fits && is_id && is_hex(parent, 16) && is_hex(flags, 2)).then(|| trace.to_owned())
 }
 
 /// A header's value as text; unreadable bytes make it a value that fits nothing.
@@ -108,6 +126,26 @@ mod tests {
         assert_eq!(asked(&twice, "/").activated(), Some(extension::URI));
         let old = asked(&[("x-a2a-extensions", extension::URI)], "/");
         assert!(old.extensions_03 && old.activated().is_some());
+    }
+
+    #[test]
+    fn a_trace_is_read_only_from_a_header_that_is_one() {
+        let good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let trace = |value: &str| asked(&[("traceparent", value)], "/").trace_id;
+        assert_eq!(trace(good).as_deref(), Some("4bf92f3577b34da6a3ce929d0e0e4736"));
+        assert_eq!(trace(&format!("cc{}-more", &good[2..])).as_deref(), Some(&good[3..35]));
+        for bad in [
+            "",
+            "00",
+            "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+            "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e473-00f067aa0ba902b7-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7",
+        ] {
+            assert_eq!(trace(bad), None, "{bad}");
+        }
     }
 
     #[test]

@@ -14,11 +14,15 @@ use super::error::{EdgeError, WireError};
 use super::headers::{Asked, EXTENSIONS, EXTENSIONS_03};
 use super::legacy::Legacy;
 use super::sse::{self, Events, Wrap};
-use super::{Edge, body};
+use super::view::View;
+use super::{Edge, body, extension};
+use crate::core::accepted::Accepted;
 use crate::core::command;
 use crate::core::engine::{Engine, Sent};
 use crate::core::error::Error;
 use crate::core::ids::Caller;
+use crate::core::message::Json;
+use crate::core::progress::Level;
 use crate::core::reader::{Closing, Reader, Until};
 use crate::core::task::Task;
 
@@ -28,6 +32,8 @@ struct Exchange {
     caller: Caller,
     dialect: &'static dyn Dialect,
     asked: Asked,
+    /// The gateway's base address as the client knows it.
+    base: String,
     /// The request's id as JSON text.
     id: String,
     /// How a request for a stream is refused.
@@ -82,11 +88,13 @@ async fn handle(edge: Arc<Edge>, request: Request, named: Option<Operation>) -> 
             &EdgeError::method_not_found(&envelope.method).into(),
         );
     };
+    let base = edge.cards.base_url(&parts.headers, &parts.uri);
     let exchange = Exchange {
         edge,
         caller: Caller::anonymous(),
         dialect,
         asked,
+        base,
         id: one_line(envelope.id),
         early: dialect.early_error(envelope.params),
     };
@@ -117,7 +125,7 @@ impl Exchange {
             Call::Send(send) => self.send(send).await,
             Call::SendStreaming(send) => self.send_streaming(send).await,
             Call::Subscribe(subscribe) => self.subscribe(&subscribe).await,
-            Call::Get(get) => self.task(edge.engine.get(caller, &get).await, get.history_length),
+            Call::Get(get) => self.read(edge.engine.get(caller, &get).await, get.history_length),
             Call::List(list) => match edge.engine.list(caller, &list).await {
                 Ok(page) => self.page(&list, page),
                 Err(error) => self.refuse(Operation::List, error.into()),
@@ -128,15 +136,16 @@ impl Exchange {
         }
     }
 
-    async fn send(&self, send: command::Send) -> Response {
+    async fn send(&self, mut send: command::Send) -> Response {
         let (history, at_once) = (send.history_length, send.return_immediately);
+        let view = self.view_of(&mut send);
         let log = match self.edge.engine.send(&self.caller, send).await {
             Ok(Sent::Log(log)) => log,
-            Ok(Sent::Past(task)) => return self.sent(Arc::unwrap_or_clone(task), history),
+            Ok(Sent::Past(task)) => return self.sent(Arc::unwrap_or_clone(task), history, &view),
             Err(error) => return self.refuse(Operation::Send, error.into()),
         };
         if at_once {
-            return self.sent(log.snapshot(), history);
+            return self.sent(log.snapshot(), history, &view);
         }
         let (id, dialect) = (self.id.clone(), self.dialect);
         answer::when_ready(self.edge.settings.keep_alive, async move {
@@ -144,21 +153,22 @@ impl Exchange {
             reader.finish().await;
             let mut task = log.snapshot();
             task.limit_history(history);
-            ready(result(&id, |buf| dialect.send_result(buf, &task)))
+            ready(result(&id, |buf| dialect.send_result(buf, &task, &view)))
         })
         .await
     }
 
-    async fn send_streaming(&self, send: command::Send) -> Response {
+    async fn send_streaming(&self, mut send: command::Send) -> Response {
+        let view = self.view_of(&mut send);
         match self.edge.engine.send(&self.caller, send).await {
             Ok(Sent::Log(log)) => {
                 let (task, reader) = log.follow(Until::Interrupted, self.edge.settings.closing);
-                self.stream(&task, reader, StreamEnd::Turn)
+                self.stream(&task, reader, StreamEnd::Turn, view)
             }
             Ok(Sent::Past(task)) => {
                 let (_, reader) = crate::core::log::TaskLog::new(Task::clone(&task))
                     .follow(Until::Interrupted, self.edge.settings.closing);
-                self.stream(&task, reader, StreamEnd::Turn)
+                self.stream(&task, reader, StreamEnd::Turn, view)
             }
             Err(error) => self.refuse(Operation::Stream, error.into()),
         }
@@ -171,7 +181,9 @@ impl Exchange {
         };
         let engine: &Engine = &self.edge.engine;
         match engine.subscribe(&self.caller, &subscribe.id, after, self.edge.settings.closing).await {
-            Ok((task, reader)) => self.stream(&task, reader, StreamEnd::Task),
+            Ok((task, reader)) => {
+                self.stream(&task, reader, StreamEnd::Task, self.view(Accepted::default(), None))
+            }
             Err(error) => self.refuse(Operation::Subscribe, error.into()),
         }
     }
@@ -179,9 +191,10 @@ impl Exchange {
     async fn cancel(&self, cancel: command::Cancel) -> Response {
         let (edge, caller) = (Arc::clone(&self.edge), self.caller.clone());
         let (id, dialect) = (self.id.clone(), self.dialect);
+        let view = self.view(Accepted::default(), None);
         answer::when_ready(self.edge.settings.keep_alive, async move {
             match edge.engine.cancel(&caller, &cancel).await {
-                Ok(task) => ready(result(&id, |buf| dialect.task(buf, &task))),
+                Ok(task) => ready(result(&id, |buf| dialect.task(buf, &task, &view))),
                 Err(error) => {
                     let error = WireError::from(error);
                     Ready { body: error_body(&id, dialect, &error), response: refuse(&id, &dialect, &error) }
@@ -191,25 +204,40 @@ impl Exchange {
         .await
     }
 
-    fn stream(&self, task: &Task, reader: Reader, end: StreamEnd) -> Response {
-        let encoder = self.dialect.stream(&task.id, &task.context_id, end);
+    /// How this request sees tasks.
+    fn view(&self, accepted: Accepted, metadata: Option<&Json>) -> View {
+        let wished = metadata.and_then(extension::wished_level);
+        let named = self.asked.activated().map(|_| Level::Full);
+        let progress = wished.or(named).unwrap_or(self.edge.settings.progress);
+        View { base: self.base.clone(), accepted, progress }
+    }
+
+    /// How the sender of a message sees its task. What the headers say of the request joins the command.
+    fn view_of(&self, send: &mut command::Send) -> View {
+        send.trace_id = self.asked.trace_id.as_deref().map(Arc::from);
+        self.view(send.accepted.clone(), send.metadata.as_ref())
+    }
+
+    fn stream(&self, task: &Task, reader: Reader, end: StreamEnd, view: View) -> Response {
+        let encoder = self.dialect.stream(&task.id, &task.context_id, end, view);
         let wrap = Wrap { before: before_result(&self.id), after: b"}" };
         Events::new(task, reader, encoder, wrap, self.edge.settings.keep_alive).into_response()
     }
 
-    fn task(&self, found: Result<Task, Error>, history: Option<u32>) -> Response {
+    fn read(&self, found: Result<Task, Error>, history: Option<u32>) -> Response {
         match found {
             Ok(mut task) => {
                 task.limit_history(history);
-                answer::json(StatusCode::OK, result(&self.id, |buf| self.dialect.task(buf, &task)))
+                let view = self.view(Accepted::default(), None);
+                answer::json(StatusCode::OK, result(&self.id, |buf| self.dialect.task(buf, &task, &view)))
             }
             Err(error) => self.refuse(Operation::Get, error.into()),
         }
     }
 
-    fn sent(&self, mut task: Task, history: Option<u32>) -> Response {
+    fn sent(&self, mut task: Task, history: Option<u32>, view: &View) -> Response {
         task.limit_history(history);
-        answer::json(StatusCode::OK, result(&self.id, |buf| self.dialect.send_result(buf, &task)))
+        answer::json(StatusCode::OK, result(&self.id, |buf| self.dialect.send_result(buf, &task, view)))
     }
 
     fn page(&self, list: &command::List, page: crate::core::store::Page) -> Response {
@@ -224,7 +252,8 @@ impl Exchange {
         let tasks: Vec<Task> = page.tasks.into_iter().map(cut).collect();
         let shown =
             Page { tasks: &tasks, more: page.next.is_some(), page_size: list.page_size, total: page.total };
-        answer::json(StatusCode::OK, result(&self.id, |buf| self.dialect.list_result(buf, &shown)))
+        let view = self.view(Accepted::default(), None);
+        answer::json(StatusCode::OK, result(&self.id, |buf| self.dialect.list_result(buf, &shown, &view)))
     }
 
     fn refuse(&self, operation: Operation, error: EdgeError) -> Response {

@@ -14,6 +14,7 @@
 //! | [`a2a_v1`], [`a2a_v03`], [`legacy`] | the three dialects |
 //! | [`text_frame`] | the events that carry text, which all dialects render alike |
 //! | [`extension`] | what is told beyond A2A, under our extension's URI |
+//! | [`view`] | how one request sees tasks: accepted modes, steps, addresses of files |
 //! | [`request`] | the pieces that requests of all dialects have in common, and their limits |
 //! | [`error`] | every refusal, and the one table of its codes |
 //! | [`card`] | the Agent Card, and the file an operator lays over it |
@@ -38,6 +39,7 @@ pub mod request;
 pub mod routes;
 pub mod sse;
 pub mod text_frame;
+pub mod view;
 
 #[cfg(test)]
 pub mod testing;

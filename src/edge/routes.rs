@@ -16,6 +16,7 @@ use super::headers::{EXTENSIONS, EXTENSIONS_03};
 use super::{answer, jsonrpc, ops};
 use crate::core::engine::Engine;
 use crate::core::ids::IdSource;
+use crate::core::progress::Level;
 use crate::core::reader::Closing;
 
 /// Which web pages may call.
@@ -36,6 +37,8 @@ pub struct EdgeSettings {
     pub closing: Closing,
     /// Longest silence on a stream or a waiting answer.
     pub keep_alive: Duration,
+    /// How many steps of a turn a request sees that does not say.
+    pub progress: Level,
     /// Largest request body, bytes.
     pub max_body_bytes: usize,
     /// Which web pages may call.

@@ -205,13 +205,14 @@ mod tests {
     use crate::edge::a2a_v1::V1;
     use crate::edge::dialect::{Dialect, StreamEnd};
     use crate::edge::testing;
+    use crate::edge::view::View;
 
     /// Writes numbers into a log, one at a time with `pause` between two, and gives the texts of the events that
     /// a client gets of them.
     async fn texts(count: usize, pause: Duration) -> Vec<String> {
         let log = TaskLog::new(testing::submitted());
         let (task, reader) = log.follow(Until::End, Closing::Mark);
-        let encoder = V1.stream(&task.id, &task.context_id, StreamEnd::Turn);
+        let encoder = V1.stream(&task.id, &task.context_id, StreamEnd::Turn, View::default());
         let mut events = Events::new(&task, reader, encoder, Wrap::default(), Duration::from_secs(60));
         let writing = tokio::spawn(async move {
             for number in 0..count {

@@ -8,14 +8,16 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::value::RawValue;
 
-use crate::core::event::{
-    Citation, Facts, Failure, FailureSource, LogEvent, Progress, ProgressKind, ProgressState, Status,
-    StatusNote, TextArtifact, Usage,
-};
+use crate::core::artifact::Whole;
+use crate::core::event::{Ask, Failure, FailureSource, LogEvent, Status, StatusNote, TextArtifact};
+use crate::core::facts::{Citation, Facts, Usage};
 use crate::core::ids::{Caller, CountingIds};
+use crate::core::message::Served;
 use crate::core::message::{Content, Json, Message, Part, Role};
+use crate::core::progress::{Detail, Level, Progress, ProgressKind, ProgressState};
 use crate::core::state::TaskState;
 use crate::core::task::{Artifact, Task};
+use crate::edge::view::View;
 
 use super::dialect::{Call, Dialect, Operation, StreamEnd};
 
@@ -85,8 +87,13 @@ pub fn facts() -> Facts {
         conversation_restarted: true,
         elapsed_ms: Some(1234),
         exceptions: Some(1),
+        kept_inputs: vec!["topic".to_owned()],
+        no_memory: true,
         replaced: Some("output_moderation".to_owned()),
         stop_confirmed: Some(true),
+        suggested: vec!["And then?".to_owned()],
+        unused_inputs: vec!["tpoic".to_owned()],
+        unused_text: true,
         usage: Some(Usage {
             json: json(r#"{"promptTokens":12,"totalPrice":"0.0003000"}"#),
             prompt_tokens: Some(12),
@@ -94,6 +101,32 @@ pub fn facts() -> Facts {
             total_tokens: Some(42),
         }),
     }
+}
+
+/// What a run gave.
+pub fn outputs() -> Whole {
+    let data = Part::data(json(r#"{"n":1.0,"exact":0.12345678901234567890}"#));
+    Whole::of(crate::core::artifact::OUTPUTS, crate::core::artifact::OUTPUTS, data)
+}
+
+/// A file that the gateway serves.
+pub fn file() -> Whole {
+    let served = Served { id: "f-1".into(), size: 2, small: Some(Bytes::from_static(&[0xfb, 0xff])) };
+    let part = Part {
+        content: Content::Served(served),
+        filename: Some("dot.png".to_owned()),
+        media_type: Some("image/png".to_owned()),
+        metadata: None,
+    };
+    Whole::of("file-1", "dot.png", part)
+}
+
+/// A task that waits for a person.
+pub fn asking() -> Task {
+    let data = Part::data(json(r#"{"form":1,"actions":[{"id":"approve","title":"Approve"}]}"#));
+    let ask = Ask { parts: vec![Part::text("Shall I?"), data] };
+    let note = Some(("note-3".into(), StatusNote::Ask(ask)));
+    task(Status { state: TaskState::InputRequired, at: at("2026-01-02T03:04:06.001Z"), note })
 }
 
 fn task(status: Status) -> Task {
@@ -120,8 +153,10 @@ pub fn submitted() -> Task {
 pub fn completed() -> Task {
     let mut task = task(Status::plain(TaskState::Completed, at("2026-01-02T03:04:09.5Z")));
     task.artifacts = vec![
-        Artifact { kind: TextArtifact::Reasoning, text: "Let me see".to_owned() },
-        Artifact { kind: TextArtifact::Answer, text: "Hello \"Alice\"\n".to_owned() },
+        Artifact::Text { kind: TextArtifact::Reasoning, text: "Let me see".to_owned() },
+        Artifact::Text { kind: TextArtifact::Answer, text: "Hello \"Alice\"\n".to_owned() },
+        Artifact::Whole(Arc::new(outputs())),
+        Artifact::Whole(Arc::new(file())),
     ];
     task.facts = Arc::new(facts());
     task
@@ -135,25 +170,40 @@ pub fn failed() -> Task {
 
 /// The results of a stream that begins with a submitted task and sees every kind of event, one a line.
 pub fn streamed(dialect: &dyn Dialect, end: StreamEnd) -> Vec<String> {
+    streamed_as(dialect, end, View::default())
+}
+
+/// The same, as `view` has it.
+pub fn streamed_as(dialect: &dyn Dialect, end: StreamEnd, view: View) -> Vec<String> {
     let time = at("2026-01-02T03:04:06.001Z");
     let none = Facts::default();
     let all = facts();
     let progress = Progress {
+        level: Level::Brief,
         kind: ProgressKind::Tool,
         title: "search".to_owned(),
         step_type: Some("tool".to_owned()),
         state: ProgressState::Started,
+        detail: Detail { id: Some("s1".to_owned()), elapsed_ms: Some(7), ..Detail::default() },
+    };
+    let fine = Progress { level: Level::Full, ..progress.clone() };
+    let fine = Status {
+        state: TaskState::Working,
+        at: time,
+        note: Some(("note-0".into(), StatusNote::Progress(fine))),
     };
     let working = Status::plain(TaskState::Working, time);
     let note = Some(("note-1".into(), StatusNote::Progress(progress)));
     let step = Status { state: TaskState::Working, at: time, note };
-    let input = Status::plain(TaskState::InputRequired, time);
+    let input = asking().status;
+    let (outputs, file) = (outputs(), file());
     let note = Some(("note-2".into(), StatusNote::Failure(failure())));
     let failed = Status { state: TaskState::Failed, at: time, note };
     let (answer, reasoning) = (TextArtifact::Answer, TextArtifact::Reasoning);
     let events = [
         LogEvent::Status { facts: &none, status: &working },
         LogEvent::Status { facts: &none, status: &step },
+        LogEvent::Status { facts: &none, status: &fine },
         LogEvent::Text { append: false, artifact: reasoning, text: "Hm" },
         LogEvent::Text { append: true, artifact: reasoning, text: "m" },
         LogEvent::Close { artifact: reasoning, facts: &all, whole: Some("Hmm") },
@@ -161,12 +211,14 @@ pub fn streamed(dialect: &dyn Dialect, end: StreamEnd) -> Vec<String> {
         LogEvent::Text { append: true, artifact: answer, text: "lo\u{2029}" },
         LogEvent::Close { artifact: answer, facts: &all, whole: Some("Hello\u{2029}") },
         LogEvent::Close { artifact: answer, facts: &none, whole: None },
+        LogEvent::Artifact(&outputs),
+        LogEvent::Artifact(&file),
         LogEvent::Status { facts: &none, status: &input },
         LogEvent::Status { facts: &all, status: &failed },
     ];
     let task = submitted();
     let mut lines = Vec::new();
-    let mut encoder = dialect.stream(&task.id, &task.context_id, end);
+    let mut encoder = dialect.stream(&task.id, &task.context_id, end, view);
     encoder.snapshot(&task, &mut |result| lines.push(String::from_utf8(result.to_vec()).unwrap()));
     for event in events {
         let mut buf = Vec::new();

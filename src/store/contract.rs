@@ -41,7 +41,7 @@ pub(crate) fn task(id: &str, context: &str, state: TaskState, at: Timestamp) -> 
         created_at: at,
         status: Arc::new(Status::plain(state, at)),
         history: Vec::new(),
-        artifacts: vec![Artifact { kind: TextArtifact::Answer, text: format!("answer of {id}") }],
+        artifacts: vec![Artifact::Text { kind: TextArtifact::Answer, text: format!("answer of {id}") }],
         facts: Arc::default(),
     })
 }
@@ -130,8 +130,12 @@ async fn contexts_are_kept(store: &impl Store) {
     let key = ContextKey { caller: Caller::named("me"), id: ContextId::from("c") };
     assert_eq!(store.context(&key).await.expect("read"), None);
     for conversation in ["one", "two"] {
-        let record =
-            ContextRecord { conversation_id: conversation.into(), user: "me".into(), used_at: at(1) };
+        let record = ContextRecord {
+            conversation_id: Some(conversation.into()),
+            user: "me".into(),
+            inputs: serde_json::value::to_raw_value(&[conversation]).ok().map(Into::into),
+            used_at: at(1),
+        };
         store.put_context(key.clone(), record.clone()).await.expect("kept");
         assert_eq!(store.context(&key).await.expect("read"), Some(record));
     }
@@ -141,7 +145,7 @@ async fn contexts_are_kept(store: &impl Store) {
 
 async fn old_ones_are_swept(store: &impl Store) {
     let key = ContextKey { caller: Caller::anonymous(), id: ContextId::from("c") };
-    let record = ContextRecord { conversation_id: "x".into(), user: "me".into(), used_at: at(0) };
+    let record = ContextRecord { conversation_id: None, user: "me".into(), inputs: None, used_at: at(0) };
     store.put_context(key.clone(), record).await.expect("kept");
     store.put_task(task("ended", "c", TaskState::Completed, at(0))).await.expect("kept");
     store.put_task(task("running", "c", TaskState::Working, at(0))).await.expect("kept");

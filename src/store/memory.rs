@@ -261,7 +261,8 @@ mod tests {
         let key = |id: &str| ContextKey { caller: Caller::anonymous(), id: id.into() };
         for (id, second) in [("a", 1), ("b", 2), ("a", 3), ("c", 4)] {
             let used_at = Timestamp::from_second(second).expect("a time");
-            let record = ContextRecord { conversation_id: id.into(), user: "u".into(), used_at };
+            let record =
+                ContextRecord { conversation_id: Some(id.into()), user: "u".into(), inputs: None, used_at };
             store.put_context(key(id), record).await.expect("kept");
         }
         assert_eq!(store.context(&key("b")).await.expect("read"), None);

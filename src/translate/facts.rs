@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::core::event::{Citation, FactsUpdate, Usage};
+use crate::core::facts::{Citation, FactsUpdate, Usage};
 use crate::dify::event::MessageEnd;
 use crate::dify::mend;
 use crate::dify::reason::shorten;

@@ -22,7 +22,8 @@ use super::facts;
 use super::policy::Policy;
 use super::rounds::{BETWEEN_ROUNDS, Rounds};
 use super::think::{Split, Splitter, ThinkMode};
-use crate::core::event::{FactsUpdate, Failure, Outcome, TaskEvent, TextArtifact};
+use crate::core::event::{Failure, Outcome, TaskEvent, TextArtifact};
+use crate::core::facts::FactsUpdate;
 use crate::dify::error;
 use crate::dify::event::{DifyEvent, Frame, MessageEnd, RunStatus, WorkflowFinished};
 

@@ -18,21 +18,22 @@ struct Turn {
 impl Turn {
     fn take(&mut self, event: &TaskEvent<'_>) {
         self.events.push(match event {
+            TaskEvent::Artifact(whole) => format!("artifact {} {:?}", whole.id, whole.parts),
             TaskEvent::Facts(facts) => format!("{facts:?}"),
             TaskEvent::Progress(progress) => format!("progress {}", progress.title),
             TaskEvent::Replace { artifact, text } => format!("replace {} {text}", artifact.name()),
             TaskEvent::Text { artifact, delta } => format!("{} {delta}", artifact.name()),
             TaskEvent::Working => "working".to_owned(),
         });
-        match *event {
-            TaskEvent::Replace { artifact, text } => {
+        match event {
+            &TaskEvent::Replace { artifact, text } => {
                 *self.text(artifact) = text.to_owned();
             }
-            TaskEvent::Text { artifact, delta } => {
+            &TaskEvent::Text { artifact, delta } => {
                 assert!(!delta.is_empty());
                 self.text(artifact).push_str(delta);
             }
-            TaskEvent::Facts(_) | TaskEvent::Progress(_) | TaskEvent::Working => {}
+            TaskEvent::Artifact(_) | TaskEvent::Facts(_) | TaskEvent::Progress(_) | TaskEvent::Working => {}
         }
     }
 

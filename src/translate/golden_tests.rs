@@ -6,12 +6,16 @@ use std::fmt::Write;
 use serde_json::Value;
 
 use super::*;
+use crate::core::message::{Content, Part};
 use crate::dify::fixture;
 use crate::dify::reason::shorten;
 
 /// What is shown of one event: its text cut, for some streams carry very long ones.
 fn show(event: &TaskEvent<'_>) -> String {
     match event {
+        TaskEvent::Artifact(whole) => {
+            format!("artifact  {} {:?}: {}", whole.id, whole.name, show_parts(&whole.parts))
+        }
         TaskEvent::Facts(FactsUpdate::Usage(usage)) => format!(
             "fact      usage {:?} + {:?} = {:?}",
             usage.prompt_tokens.unwrap_or_default(),
@@ -28,6 +32,17 @@ fn show(event: &TaskEvent<'_>) -> String {
         TaskEvent::Text { artifact, delta } => format!("{:<9} {:?}", artifact.name(), shorten(delta, 100)),
         TaskEvent::Working => "working".to_owned(),
     }
+}
+
+fn show_parts(parts: &[Part]) -> String {
+    let shown = parts.iter().map(|part| match &part.content {
+        Content::Data(json) => shorten(json.get(), 400),
+        Content::Raw(bytes) => format!("{} bytes", bytes.len()),
+        Content::Served(served) => format!("served {}", served.size),
+        Content::Text(text) => format!("{text:?}"),
+        Content::Url(url) => format!("{} {:?}", url.split('?').next().unwrap_or_default(), part.media_type),
+    });
+    shown.collect::<Vec<_>>().join(" + ")
 }
 
 fn translate(mode: ThinkMode, frames: &[String]) -> (String, String, String) {

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use crate::core::event::{Progress, ProgressKind, ProgressState};
+use crate::core::progress::{Detail, Level, Progress, ProgressKind, ProgressState};
 use crate::dify::event::{AgentLog, AgentThought, DifyEvent, Node};
 use crate::dify::reason::shorten;
 
@@ -88,19 +88,23 @@ impl Policy {
 fn step(kind: ProgressKind, node: &Node<'_>, state: ProgressState) -> Progress {
     let step_type = line(&node.node_type, MAX_TYPE_CHARS);
     Progress {
+        level: Level::Brief,
         kind,
         title: line(&node.title, MAX_TITLE_CHARS),
         step_type: (!step_type.is_empty()).then_some(step_type),
         state,
+        detail: Detail::default(),
     }
 }
 
 fn tool(names: &str) -> Progress {
     Progress {
+        level: Level::Brief,
         kind: ProgressKind::Tool,
         title: line(names, MAX_TITLE_CHARS),
         step_type: None,
         state: ProgressState::Started,
+        detail: Detail::default(),
     }
 }
 

@@ -39,7 +39,7 @@ fn text(part: &Part) -> Result<&str, Error> {
             Some(_) | None => Ok(text),
         },
         Content::Data(_) => refuse("a data part"),
-        Content::Raw(_) | Content::Url(_) => refuse("a file part"),
+        Content::Raw(_) | Content::Served(_) | Content::Url(_) => refuse("a file part"),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Requests of A2A 0.3: `params` in, commands of the core out.
 
+use crate::core::accepted::Accepted;
 use crate::core::command::{Cancel, Get, Send, Subscribe};
 use crate::core::ids::{MessageId, TaskId};
 use crate::core::message::{Message, Part};
@@ -16,17 +17,25 @@ pub fn send(params: &Members<'_>) -> Option<Send> {
     let mut return_immediately = false;
     let mut limit = None;
     let mut wants_push = false;
+    let mut accepted = Accepted::default();
     if let Some(field) = params.field("configuration")
         && let Some(configuration) = field.object()
     {
-        // What the gateway gives is text; the wish is only checked.
-        let _ = strings(&configuration, "acceptedOutputModes");
+        accepted = Accepted::new(strings(&configuration, "acceptedOutputModes"));
         return_immediately = configuration.field("blocking").and_then(|flag| flag.boolean()) == Some(false);
         limit = history(&configuration);
         wants_push = configuration.field("pushNotificationConfig").is_some();
     }
     let metadata = metadata(params);
-    Some(Send { message: message?, return_immediately, history_length: limit, metadata, wants_push })
+    Some(Send {
+        message: message?,
+        return_immediately,
+        history_length: limit,
+        metadata,
+        accepted,
+        trace_id: None,
+        wants_push,
+    })
 }
 
 fn history(members: &Members<'_>) -> Option<u32> {

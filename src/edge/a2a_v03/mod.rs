@@ -11,6 +11,7 @@ use crate::core::task::Task;
 use crate::edge::dialect::{Call, Dialect, EarlyError, Operation, Page, StreamEncoder, StreamEnd};
 use crate::edge::error::{EdgeError, WireError};
 use crate::edge::json::{ObjectWriter, read_params, write_list};
+use crate::edge::view::View;
 
 /// The dialect of A2A 0.3.
 #[derive(Clone, Copy, Debug)]
@@ -50,18 +51,18 @@ impl Dialect for V03 {
         EarlyError::Event
     }
 
-    fn send_result(&self, buf: &mut Vec<u8>, task: &Task) {
-        encode::task(buf, task);
+    fn send_result(&self, buf: &mut Vec<u8>, task: &Task, view: &View) {
+        encode::task(buf, task, view);
     }
 
-    fn task(&self, buf: &mut Vec<u8>, task: &Task) {
-        encode::task(buf, task);
+    fn task(&self, buf: &mut Vec<u8>, task: &Task, view: &View) {
+        encode::task(buf, task, view);
     }
 
     /// Never asked for over JSON-RPC; the shape of 1.0 with tasks of 0.3.
-    fn list_result(&self, buf: &mut Vec<u8>, page: &Page<'_>) {
+    fn list_result(&self, buf: &mut Vec<u8>, page: &Page<'_>, view: &View) {
         let mut response = ObjectWriter::open(buf);
-        write_list(response.member("tasks"), page.tasks, encode::task);
+        write_list(response.member("tasks"), page.tasks, |buf, task| encode::task(buf, task, view));
         response.number("totalSize", page.total);
         response.close();
     }
@@ -70,8 +71,14 @@ impl Dialect for V03 {
         error.write_rpc(buf);
     }
 
-    fn stream(&self, task: &TaskId, context: &ContextId, end: StreamEnd) -> Box<dyn StreamEncoder> {
-        Box::new(encode::Stream::new(task, context, end))
+    fn stream(
+        &self,
+        task: &TaskId,
+        context: &ContextId,
+        end: StreamEnd,
+        view: View,
+    ) -> Box<dyn StreamEncoder> {
+        Box::new(encode::Stream::new(task, context, end, view))
     }
 }
 

@@ -5,6 +5,7 @@ use crate::core::command::Send;
 use crate::core::message::Content;
 use crate::edge::dialect::{Call, Dialect, Operation, StreamEnd};
 use crate::edge::testing::{call, completed, failed, streamed, submitted, text};
+use crate::edge::view::View;
 
 fn send(params: &str) -> Result<Send, Vec<String>> {
     call(&V03, Operation::Send, params).map(|call| match call {
@@ -19,7 +20,8 @@ fn with_part(part: &str) -> String {
 
 #[test]
 fn tasks_look_like_this() {
-    let tasks = [submitted(), completed(), failed()].map(|task| text(|buf| V03.task(buf, &task)));
+    let tasks =
+        [submitted(), completed(), failed()].map(|task| text(|buf| V03.task(buf, &task, &View::default())));
     insta::assert_snapshot!(tasks.join("\n"));
 }
 
@@ -40,7 +42,14 @@ fn o01_o02_every_object_has_the_fields_of_its_kind() {
             "status-update" => assert!(value["taskId"].is_string() && value["final"].is_boolean()),
             "artifact-update" => {
                 assert!(value["artifact"]["artifactId"].is_string());
-                assert!(value["artifact"]["parts"].as_array().unwrap().iter().all(|p| p["kind"] == "text"));
+                for part in value["artifact"]["parts"].as_array().unwrap() {
+                    assert!(match part["kind"].as_str().unwrap() {
+                        "data" => part["data"].is_object(),
+                        "file" => part["file"]["uri"].is_string(),
+                        "text" => part["text"].is_string(),
+                        _ => false,
+                    });
+                }
             }
             other => panic!("{other}"),
         }
@@ -61,7 +70,7 @@ fn o02_final_is_said_where_the_stream_closes() {
 fn o12_a_stream_of_a_finished_task_is_one_task_and_a_final_update() {
     let task = completed();
     let mut lines = Vec::new();
-    let mut encoder = V03.stream(&task.id, &task.context_id, StreamEnd::Turn);
+    let mut encoder = V03.stream(&task.id, &task.context_id, StreamEnd::Turn, View::default());
     encoder.snapshot(&task, &mut |result| lines.push(serde_json::from_slice::<Value>(result).unwrap()));
     assert_eq!(lines.len(), 2);
     assert_eq!((&lines[0]["kind"], &lines[1]["final"]), (&"task".into(), &true.into()));
@@ -98,6 +107,7 @@ fn parts_of_every_kind_are_read() {
     let kinds = parts.iter().map(|part| match &part.content {
         Content::Data(json) => json.get(),
         Content::Raw(_) => "raw",
+        Content::Served(_) => "served",
         Content::Text(text) => text,
         Content::Url(url) => url,
     });

@@ -1,5 +1,6 @@
 //! Requests of A2A 1.0: `params` in, commands of the core out.
 
+use crate::core::accepted::Accepted;
 use crate::core::command::{Cancel, Get, List, PageStart, Send, Subscribe};
 use crate::core::ids::{MessageId, TaskId};
 use crate::core::message::{Content, Message, Part, Role};
@@ -37,18 +38,26 @@ pub fn send(params: &Members<'_>) -> Option<Send> {
     let mut return_immediately = false;
     let mut limit = None;
     let mut wants_push = false;
+    let mut accepted = Accepted::default();
     if let Some(field) = params.field("configuration")
         && let Some(configuration) = field.object()
     {
-        // What the gateway gives is text; the wish is only checked.
-        let _ = strings(&configuration, "acceptedOutputModes");
+        accepted = Accepted::new(strings(&configuration, "acceptedOutputModes"));
         let flag = configuration.field("returnImmediately");
         return_immediately = flag.and_then(|flag| flag.boolean()).unwrap_or(false);
         limit = history_length(&configuration);
         wants_push = configuration.field("taskPushNotificationConfig").is_some();
     }
     let metadata = metadata(params);
-    Some(Send { message: message?, return_immediately, history_length: limit, metadata, wants_push })
+    Some(Send {
+        message: message?,
+        return_immediately,
+        history_length: limit,
+        metadata,
+        accepted,
+        trace_id: None,
+        wants_push,
+    })
 }
 
 /// `Message` (A2A 1.0 §4.1.4). Both roles are accepted: some clients replay an agent's message.

@@ -12,6 +12,7 @@ use crate::core::task::Task;
 use crate::edge::dialect::{Call, Dialect, EarlyError, Operation, Page, StreamEncoder, StreamEnd};
 use crate::edge::error::WireError;
 use crate::edge::json::{ObjectWriter, read_params, write_list};
+use crate::edge::view::View;
 
 /// The dialect of A2A 1.0.
 #[derive(Clone, Copy, Debug)]
@@ -43,20 +44,20 @@ impl Dialect for V1 {
         EarlyError::Plain
     }
 
-    fn send_result(&self, buf: &mut Vec<u8>, task: &Task) {
+    fn send_result(&self, buf: &mut Vec<u8>, task: &Task, view: &View) {
         let mut response = ObjectWriter::open(buf);
-        encode::task(response.member("task"), task);
+        encode::task(response.member("task"), task, view);
         response.close();
     }
 
-    fn task(&self, buf: &mut Vec<u8>, task: &Task) {
-        encode::task(buf, task);
+    fn task(&self, buf: &mut Vec<u8>, task: &Task, view: &View) {
+        encode::task(buf, task, view);
     }
 
-    fn list_result(&self, buf: &mut Vec<u8>, page: &Page<'_>) {
+    fn list_result(&self, buf: &mut Vec<u8>, page: &Page<'_>, view: &View) {
         let next = page.tasks.last().filter(|_| page.more).map(page_token::after).unwrap_or_default();
         let mut response = ObjectWriter::open(buf);
-        write_list(response.member("tasks"), page.tasks, encode::task);
+        write_list(response.member("tasks"), page.tasks, |buf, task| encode::task(buf, task, view));
         response.str("nextPageToken", &next);
         response.number("pageSize", page.page_size);
         response.number("totalSize", page.total);
@@ -67,8 +68,8 @@ impl Dialect for V1 {
         error.write_rpc(buf);
     }
 
-    fn stream(&self, task: &TaskId, context: &ContextId, _: StreamEnd) -> Box<dyn StreamEncoder> {
-        Box::new(encode::Stream::new(task, context))
+    fn stream(&self, task: &TaskId, context: &ContextId, _: StreamEnd, view: View) -> Box<dyn StreamEncoder> {
+        Box::new(encode::Stream::new(task, context, view))
     }
 }
 

@@ -10,7 +10,8 @@ use crate::core::message::{Content, Role};
 use crate::core::state::TaskState;
 use crate::core::task::Task;
 use crate::edge::dialect::{Call, Dialect, Operation, Page, StreamEnd};
-use crate::edge::testing::{call, completed, failed, json, message, streamed, submitted, text};
+use crate::edge::testing::{asking, call, completed, failed, json, message, streamed, submitted, text};
+use crate::edge::view::View;
 
 /// Both official decoders must take `text`.
 fn official<T: protojson_conv::ProtoJsonPayload + serde::de::DeserializeOwned>(text: &str) -> T {
@@ -19,7 +20,7 @@ fn official<T: protojson_conv::ProtoJsonPayload + serde::de::DeserializeOwned>(t
 }
 
 fn page(tasks: &[Task], more: bool) -> String {
-    text(|buf| V1.list_result(buf, &Page { tasks, more, page_size: 50, total: 7 }))
+    text(|buf| V1.list_result(buf, &Page { tasks, more, page_size: 50, total: 7 }, &View::default()))
 }
 
 fn send(params: &str) -> Result<Send, Vec<String>> {
@@ -47,7 +48,8 @@ fn with_part(part: &str) -> String {
 
 #[test]
 fn tasks_look_like_this() {
-    let tasks = [submitted(), completed(), failed()].map(|task| text(|buf| V1.task(buf, &task)));
+    let tasks =
+        [submitted(), completed(), failed()].map(|task| text(|buf| V1.task(buf, &task, &View::default())));
     insta::assert_snapshot!(tasks.join("\n"));
 }
 
@@ -58,9 +60,9 @@ fn a_stream_looks_like_this() {
 
 #[test]
 fn d01_d04_official_types_take_every_form() {
-    for task in [submitted(), completed(), failed()] {
-        official::<OfficialTask>(&text(|buf| V1.task(buf, &task)));
-        official::<SendMessageResponse>(&text(|buf| V1.send_result(buf, &task)));
+    for task in [submitted(), completed(), failed(), asking()] {
+        official::<OfficialTask>(&text(|buf| V1.task(buf, &task, &View::default())));
+        official::<SendMessageResponse>(&text(|buf| V1.send_result(buf, &task, &View::default())));
     }
     for line in streamed(&V1, StreamEnd::Task) {
         official::<StreamResponse>(&line);
@@ -81,7 +83,7 @@ fn d12_nothing_of_03_is_said() {
 #[test]
 fn the_conversation_id_never_leaves() {
     let task = completed();
-    let said = text(|buf| V1.task(buf, &task)) + &streamed(&V1, StreamEnd::Turn).concat();
+    let said = text(|buf| V1.task(buf, &task, &View::default())) + &streamed(&V1, StreamEnd::Turn).concat();
     assert!(!said.contains("conversation-1"));
 }
 
@@ -179,7 +181,7 @@ fn d13_numbers_of_users_keep_their_digits() {
     let sent = send(&request).unwrap();
     let mut task = submitted();
     task.history = vec![sent.message.into()];
-    let said = text(|buf| V1.task(buf, &task));
+    let said = text(|buf| V1.task(buf, &task, &View::default()));
     assert!(said.contains(&format!(r#"{{"data":{numbers},"metadata":{{"n":{numbers}}}}}"#)), "{said}");
 }
 
@@ -240,7 +242,7 @@ fn l06_l09_l11_lists_refuse_what_they_cannot_mean() {
 fn d13_a_message_survives_its_own_encoding() {
     let mut task = submitted();
     task.history = vec![message().into()];
-    let said = text(|buf| V1.task(buf, &task));
+    let said = text(|buf| V1.task(buf, &task, &View::default()));
     let said: serde_json::Value = serde_json::from_str(&said).unwrap();
     let read = send(&format!(r#"{{"message":{}}}"#, said["history"][0])).unwrap().message;
     assert_eq!(read.parts.len(), message().parts.len());

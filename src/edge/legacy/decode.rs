@@ -1,5 +1,6 @@
 //! Requests of the `message.send` dialect: `params` in, commands of the core out.
 
+use crate::core::accepted::Accepted;
 use crate::core::command::{Cancel, Get, List, PageStart, Send};
 use crate::core::ids::{IdSource, MessageId};
 use crate::core::message::{Message, Part};
@@ -47,6 +48,8 @@ pub fn send(params: &Members<'_>, ids: &dyn IdSource) -> Option<(Send, bool)> {
         return_immediately: false,
         history_length: None,
         metadata,
+        accepted: Accepted::default(),
+        trace_id: None,
         wants_push: false,
     };
     Some((send, stream))

@@ -2,7 +2,8 @@
 
 use jiff::Timestamp;
 
-use crate::core::event::{LogEvent, Status, TextArtifact};
+use crate::core::artifact::Whole;
+use crate::core::event::{Ask, LogEvent, Status, StatusNote, TextArtifact};
 use crate::core::ids::{ContextId, TaskId};
 use crate::core::message::{Content, Message, Part, Role};
 use crate::core::state::TaskState;
@@ -10,6 +11,7 @@ use crate::core::task::{Artifact, Task};
 use crate::edge::dialect::StreamEncoder;
 use crate::edge::json::{ObjectWriter, write_base64, write_list, write_raw, write_str};
 use crate::edge::text_frame::{Flags, TextFrame};
+use crate::edge::view::View;
 
 /// The dialect has no `rejected`; such a task failed.
 fn state_name(state: TaskState) -> &'static str {
@@ -34,11 +36,20 @@ fn error_text(status: &Status) -> Option<&str> {
     }
 }
 
-/// Appends a task. The answer of one that has ended is also the last message of its history.
+/// What a task that waits asks.
+fn ask(status: &Status) -> Option<&Ask> {
+    match &status.note {
+        Some((_, StatusNote::Ask(ask))) => Some(ask),
+        Some((_, StatusNote::Failure(_) | StatusNote::Progress(_))) | None => None,
+    }
+}
+
+/// Appends a task. The answer of one that has ended is also the last message of its history, likewise what one that
+/// waits asks.
 ///
 /// Messages and artifacts have no times of their own in the gateway: what the caller said is as old as the
 /// task, what the agent said as its status.
-pub fn task(buf: &mut Vec<u8>, task: &Task) {
+pub fn task(buf: &mut Vec<u8>, task: &Task, view: &View) {
     let ended = task.status.state.is_terminal();
     let mut object = ObjectWriter::open(buf);
     object.str("id", task.id.as_str());
@@ -47,12 +58,19 @@ pub fn task(buf: &mut Vec<u8>, task: &Task) {
     object.str("status", state_name(task.status.state));
     let answer = task.answer().filter(|answer| ended && !answer.is_empty());
     let history = task.history.iter().map(|message| Said::ByCaller(message));
-    write_list(object.member("history"), history.chain(answer.map(Said::ByAgent)), |buf, said| match said {
-        Said::ByAgent(text) => said_by_agent(buf, text, task.status.at),
-        Said::ByCaller(message) => said_by_caller(buf, message, task.created_at),
+    let by_agent = answer.map(Said::ByAgent).into_iter().chain(ask(&task.status).map(Said::Asked));
+    write_list(object.member("history"), history.chain(by_agent), |buf, said| match said {
+        Said::Asked(ask) => {
+            said_by(buf, "agent", task.status.at, |buf| write_parts(buf, &ask.parts, view));
+        }
+        Said::ByAgent(text) => said_by(buf, "agent", task.status.at, |buf| text_parts(buf, text)),
+        Said::ByCaller(message) => said_by_caller(buf, message, task.created_at, view),
     });
-    let artifacts = task.artifacts.iter().filter(|artifact| artifact.kind == TextArtifact::Answer);
-    write_list(object.member("artifacts"), artifacts, |buf, item| artifact(buf, item, task.created_at));
+    let artifacts = view.artifacts(task).into_iter().filter(|artifact| match artifact {
+        Artifact::Text { kind, .. } => *kind == TextArtifact::Answer,
+        Artifact::Whole(_) => true,
+    });
+    write_list(object.member("artifacts"), artifacts, |buf, item| artifact(buf, item, task.created_at, view));
     metadata(object.member("metadata"), task);
     match error_text(&task.status) {
         Some(text) => object.str("error", text),
@@ -69,6 +87,7 @@ pub fn task(buf: &mut Vec<u8>, task: &Task) {
 
 /// One entry of a history.
 enum Said<'a> {
+    Asked(&'a Ask),
     ByAgent(&'a str),
     ByCaller(&'a Message),
 }
@@ -99,19 +118,34 @@ fn metadata(buf: &mut Vec<u8>, task: &Task) {
     if facts.conversation_restarted {
         object.boolean("conversation_restarted", true);
     }
-    let reasoning = task.artifacts.iter().find(|artifact| artifact.kind == TextArtifact::Reasoning);
-    object.opt_str("reasoning", reasoning.map(|artifact| artifact.text.as_str()));
+    object.opt_str("reasoning", task.text(TextArtifact::Reasoning));
     object.close();
 }
 
-fn artifact(buf: &mut Vec<u8>, artifact: &Artifact, at: Timestamp) {
+fn artifact(buf: &mut Vec<u8>, artifact: &Artifact, at: Timestamp, view: &View) {
     let mut object = ObjectWriter::open(buf);
-    object.str("artifactId", artifact.kind.name());
-    object.str("name", artifact.kind.name());
-    text_parts(object.member("parts"), &artifact.text);
+    match artifact {
+        Artifact::Text { kind, text } => {
+            object.str("artifactId", kind.name());
+            object.str("name", kind.name());
+            text_parts(object.member("parts"), text);
+        }
+        Artifact::Whole(whole) => whole_members(&mut object, whole, view),
+    }
     ObjectWriter::open(object.member("metadata")).close();
     object.timestamp("createdAt", at);
     object.close();
+}
+
+/// The members of an artifact that came in one piece.
+fn whole_members(object: &mut ObjectWriter<'_>, whole: &Whole, view: &View) {
+    object.str("artifactId", &whole.id);
+    object.str("name", &whole.name);
+    write_list(object.member("parts"), view.parts(whole), |buf, item| part(buf, item, view));
+}
+
+fn write_parts(buf: &mut Vec<u8>, parts: &[Part], view: &View) {
+    write_list(buf, parts, |buf, item| part(buf, item, view));
 }
 
 fn text_parts(buf: &mut Vec<u8>, text: &str) {
@@ -120,31 +154,26 @@ fn text_parts(buf: &mut Vec<u8>, text: &str) {
     buf.extend_from_slice(b"}]");
 }
 
-fn said_by_agent(buf: &mut Vec<u8>, text: &str, at: Timestamp) {
-    let mut object = ObjectWriter::open(buf);
-    object.str("role", "agent");
-    text_parts(object.member("parts"), text);
-    object.timestamp("timestamp", at);
-    object.close();
+fn said_by_caller(buf: &mut Vec<u8>, message: &Message, at: Timestamp, view: &View) {
+    let role = match message.role {
+        Role::Agent => "agent",
+        Role::User => "user",
+    };
+    said_by(buf, role, at, |buf| write_parts(buf, &message.parts, view));
 }
 
-fn said_by_caller(buf: &mut Vec<u8>, message: &Message, at: Timestamp) {
+/// Appends an entry of a history.
+fn said_by(buf: &mut Vec<u8>, role: &str, at: Timestamp, parts: impl FnOnce(&mut Vec<u8>)) {
     let mut object = ObjectWriter::open(buf);
-    object.str(
-        "role",
-        match message.role {
-            Role::Agent => "agent",
-            Role::User => "user",
-        },
-    );
-    write_list(object.member("parts"), &message.parts, part);
+    object.str("role", role);
+    parts(object.member("parts"));
     object.timestamp("timestamp", at);
     object.close();
 }
 
 /// Appends a part. Data is an object in this dialect, anything else becomes `{"value": …}`; files have a
 /// name.
-fn part(buf: &mut Vec<u8>, part: &Part) {
+fn part(buf: &mut Vec<u8>, part: &Part, view: &View) {
     let mut object = ObjectWriter::open(buf);
     match &part.content {
         Content::Data(json) => {
@@ -161,6 +190,13 @@ fn part(buf: &mut Vec<u8>, part: &Part) {
         Content::Raw(bytes) => {
             file(&mut object, part);
             write_base64(object.member("bytes"), bytes);
+        }
+        Content::Served(served) => {
+            file(&mut object, part);
+            match view.inline(part, served) {
+                Some(bytes) => write_base64(object.member("bytes"), bytes),
+                None => object.str("uri", &view.address(served)),
+            }
         }
         Content::Text(text) => {
             object.str("type", "text");
@@ -188,11 +224,12 @@ pub struct Stream {
     context: ContextId,
     answer: TextFrame,
     told: Option<TaskState>,
+    view: View,
 }
 
 impl Stream {
     /// The stream of one task.
-    pub fn new(task: &TaskId, context: &ContextId) -> Self {
+    pub fn new(task: &TaskId, context: &ContextId, view: View) -> Self {
         let artifact = TextArtifact::Answer;
         let mut head = Vec::new();
         let mut update = ObjectWriter::open(&mut head);
@@ -206,9 +243,23 @@ impl Stream {
         Self {
             task: task.clone(),
             context: context.clone(),
-            answer: TextFrame::new(artifact, head, Flags::Written, b"}"),
+            answer: TextFrame::new(artifact, head, Flags::Written, b"}", None),
             told: None,
+            view,
         }
+    }
+
+    fn whole(&self, buf: &mut Vec<u8>, whole: &Whole) {
+        let mut update = ObjectWriter::open(buf);
+        update.str("type", "task_artifact_update");
+        update.str("taskId", self.task.as_str());
+        update.str("contextId", self.context.as_str());
+        let mut artifact = ObjectWriter::open(update.member("artifact"));
+        whole_members(&mut artifact, whole, &self.view);
+        artifact.close();
+        update.boolean("append", false);
+        update.boolean("lastChunk", true);
+        update.close();
     }
 
     /// Appends a status update, unless it would only repeat the state that was told last.
@@ -223,6 +274,12 @@ impl Stream {
         update.str("contextId", self.context.as_str());
         update.str("status", state_name(status.state));
         update.opt_str("error", error_text(status));
+        if let Some(ask) = ask(status) {
+            let mut message = ObjectWriter::open(update.member("message"));
+            message.str("role", "agent");
+            write_parts(message.member("parts"), &ask.parts, &self.view);
+            message.close();
+        }
         if let Some(failure) = status.failure() {
             let mut metadata = ObjectWriter::open(update.member("metadata"));
             metadata.str("error_code", &failure.code);
@@ -241,9 +298,15 @@ impl StreamEncoder for Stream {
         if !over && self.status_update(&mut buf, &task.status) {
             emit(&buf);
         }
-        if let Some(answer) = task.answer().filter(|answer| !answer.is_empty()) {
+        for artifact in self.view.artifacts(task) {
             buf.clear();
-            self.answer.delta(&mut buf, answer, false);
+            match artifact {
+                Artifact::Text { kind: TextArtifact::Answer, text } if !text.is_empty() => {
+                    self.answer.delta(&mut buf, text, false);
+                }
+                Artifact::Text { .. } => continue,
+                Artifact::Whole(whole) => self.whole(&mut buf, whole),
+            }
             emit(&buf);
         }
         buf.clear();
@@ -253,7 +316,11 @@ impl StreamEncoder for Stream {
     }
 
     fn event(&mut self, buf: &mut Vec<u8>, event: LogEvent<'_>) -> bool {
+        if !self.view.shows(&event) {
+            return false;
+        }
         match event {
+            LogEvent::Artifact(whole) => self.whole(buf, whole),
             LogEvent::Close { artifact: TextArtifact::Answer, .. } => self.answer.last_bare(buf),
             LogEvent::Text { append, artifact: TextArtifact::Answer, text } => {
                 self.answer.delta(buf, text, append);

@@ -13,6 +13,7 @@ use crate::core::task::Task;
 use crate::edge::dialect::{Call, Dialect, EarlyError, Operation, Page, StreamEncoder, StreamEnd};
 use crate::edge::error::{WireError, write_violations};
 use crate::edge::json::{ObjectWriter, read_params, write_list};
+use crate::edge::view::View;
 
 /// The `message.send` dialect.
 #[derive(Clone, Copy, Debug)]
@@ -60,17 +61,17 @@ impl Dialect for Legacy {
         if decode::wants_stream(params) { EarlyError::Event } else { EarlyError::Plain }
     }
 
-    fn send_result(&self, buf: &mut Vec<u8>, task: &Task) {
-        encode::task(buf, task);
+    fn send_result(&self, buf: &mut Vec<u8>, task: &Task, view: &View) {
+        encode::task(buf, task, view);
     }
 
-    fn task(&self, buf: &mut Vec<u8>, task: &Task) {
-        encode::task(buf, task);
+    fn task(&self, buf: &mut Vec<u8>, task: &Task, view: &View) {
+        encode::task(buf, task, view);
     }
 
-    fn list_result(&self, buf: &mut Vec<u8>, page: &Page<'_>) {
+    fn list_result(&self, buf: &mut Vec<u8>, page: &Page<'_>, view: &View) {
         let mut response = ObjectWriter::open(buf);
-        write_list(response.member("tasks"), page.tasks, encode::task);
+        write_list(response.member("tasks"), page.tasks, |buf, task| encode::task(buf, task, view));
         response.number("total", page.total);
         response.close();
     }
@@ -92,8 +93,8 @@ impl Dialect for Legacy {
         object.close();
     }
 
-    fn stream(&self, task: &TaskId, context: &ContextId, _: StreamEnd) -> Box<dyn StreamEncoder> {
-        Box::new(encode::Stream::new(task, context))
+    fn stream(&self, task: &TaskId, context: &ContextId, _: StreamEnd, view: View) -> Box<dyn StreamEncoder> {
+        Box::new(encode::Stream::new(task, context, view))
     }
 }
 

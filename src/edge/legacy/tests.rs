@@ -7,7 +7,8 @@ use crate::core::message::{Content, Role};
 use crate::core::state::TaskState;
 use crate::edge::dialect::{Call, Dialect, Operation, Page, StreamEnd};
 use crate::edge::error::WireError;
-use crate::edge::testing::{call, completed, failed, streamed, submitted, text};
+use crate::edge::testing::{asking, call, completed, failed, streamed, submitted, text};
+use crate::edge::view::View;
 
 fn send(params: &str) -> Result<(Send, bool), Vec<String>> {
     call(&Legacy, Operation::Stream, params).map(|call| match call {
@@ -26,7 +27,8 @@ fn list(params: &str) -> Result<List, Vec<String>> {
 
 #[test]
 fn tasks_look_like_this() {
-    let tasks = [submitted(), completed(), failed()].map(|task| text(|buf| Legacy.task(buf, &task)));
+    let tasks = [submitted(), completed(), failed()]
+        .map(|task| text(|buf| Legacy.task(buf, &task, &View::default())));
     insta::assert_snapshot!(tasks.join("\n"));
 }
 
@@ -52,10 +54,22 @@ fn a_stream_that_joins_late_is_given_what_was_said() {
     status.state = TaskState::Working;
     task.status = status.into();
     let mut lines = Vec::new();
-    let mut encoder = Legacy.stream(&task.id, &task.context_id, StreamEnd::Turn);
+    let mut encoder = Legacy.stream(&task.id, &task.context_id, StreamEnd::Turn, View::default());
     encoder.snapshot(&task, &mut |result| lines.push(serde_json::from_slice::<Value>(result).unwrap()));
-    assert_eq!((&lines[0]["status"], lines.len()), (&"running".into(), 2));
+    assert_eq!((&lines[0]["status"], lines.len()), (&"running".into(), 4));
     assert_eq!(lines[1]["artifact"]["parts"][0]["text"], "Hello \"Alice\"\n");
+    assert_eq!(lines[2]["artifact"]["parts"][0]["data"]["n"], 1.0);
+    assert_eq!(lines[3]["artifact"]["parts"][0]["uri"], "/files/f-1");
+}
+
+#[test]
+fn a_task_that_waits_says_for_what() {
+    let task = asking();
+    let said: Value = serde_json::from_str(&text(|buf| Legacy.task(buf, &task, &View::default()))).unwrap();
+    assert_eq!(said["status"], "input-required");
+    let last = said["history"].as_array().unwrap().last().unwrap();
+    assert_eq!((&last["role"], &last["parts"][0]["text"]), (&"agent".into(), &"Shall I?".into()));
+    assert_eq!(last["parts"][1]["data"]["form"], 1);
 }
 
 #[test]
@@ -97,7 +111,8 @@ fn lists_are_paged_by_limit_and_offset() {
     assert_eq!(some.state, Some(TaskState::Working));
     assert_eq!(list(r#"{"limit":0,"offset":-1,"status":"done"}"#).unwrap_err().len(), 3);
     let page = Page { tasks: &[submitted()], more: true, page_size: 1, total: 9 };
-    let said: Value = serde_json::from_str(&text(|buf| Legacy.list_result(buf, &page))).unwrap();
+    let said: Value =
+        serde_json::from_str(&text(|buf| Legacy.list_result(buf, &page, &View::default()))).unwrap();
     assert_eq!((&said["total"], &said["tasks"][0]["id"]), (&9.into(), &"task-1".into()));
 }
 
