@@ -155,6 +155,7 @@ pub(super) fn turn(conversation: Option<&str>) -> TurnRequest {
         accepted: Accepted::default(),
         trace_id: None,
         inputs: None,
+        answers: Vec::new(),
         resume: None,
         user: "alice".to_owned(),
         conversation_id: conversation.map(Arc::from),

@@ -58,10 +58,21 @@ pub struct TurnRequest {
     pub conversation_id: Option<Arc<str>>,
     /// The inputs that the caller gave in earlier turns of the context, a JSON object.
     pub inputs: Option<Json>,
+    /// What the caller has said since, whenever the task asked; oldest first.
+    pub answers: Vec<Told>,
     /// The turn goes on where it was parked.
     pub resume: Option<Resume>,
     /// Fires when the turn shall stop.
     pub stop: CancellationToken,
+}
+
+/// What a caller said to a task that asked.
+#[derive(Clone, Debug)]
+pub struct Told {
+    /// The message.
+    pub message: Arc<Message>,
+    /// The metadata of its request, a JSON object.
+    pub metadata: Option<Json>,
 }
 
 /// How a parked turn goes on.
@@ -76,15 +87,10 @@ pub struct Resume {
 }
 
 /// Why a parked turn goes on.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Cause {
-    /// The caller has answered.
-    Answer {
-        /// The message.
-        message: Arc<Message>,
-        /// The metadata of its request, a JSON object.
-        metadata: Option<Json>,
-    },
+    /// The caller has answered: the last of [`TurnRequest::answers`].
+    Answered,
     /// [`Backend::watch`] found that there is nothing to wait for any more.
     Moved,
 }

@@ -39,9 +39,10 @@ impl Scripted {
         let said = turn.message.parts[0].as_text().expect("text").to_owned();
         if let Some(resume) = &turn.resume {
             let answer = match &resume.cause {
-                Cause::Answer { message, .. } => message.parts[0].as_text().expect("text"),
-                Cause::Moved => "moved",
+                Cause::Answered => turn.answers.last().and_then(|told| told.message.parts[0].as_text()),
+                Cause::Moved => Some("moved"),
             };
+            let answer = answer.expect("text");
             let delta = format!("{} {answer}", resume.answer_so_far.len());
             sink.emit(TaskEvent::Text { artifact: TextArtifact::Answer, delta: &delta });
             return if answer == "again" { asks() } else { Outcome::Completed };

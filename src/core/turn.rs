@@ -22,7 +22,7 @@ use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
 use super::accepted::Accepted;
-use super::backend::{Cause, Resume, Sink, TurnRequest};
+use super::backend::{Cause, Resume, Sink, Told, TurnRequest};
 use super::context::{Place, Ticket};
 use super::engine::Shared;
 use super::error::Error;
@@ -96,6 +96,7 @@ impl Turn {
 
     async fn run_to_its_end(self, ticket: Ticket) {
         let mut leg = Leg { ticket: Some(ticket), resume: None };
+        let mut answers = Vec::new();
         loop {
             let mut place = None;
             if let Some(ticket) = leg.ticket.take() {
@@ -109,10 +110,10 @@ impl Turn {
                     break;
                 }
             }
-            match self.work(place.as_mut(), leg.resume.take()).await {
+            match self.work(place.as_mut(), leg.resume.take(), &answers).await {
                 Outcome::InputRequired(parked) if !self.live.stop.token.is_cancelled() => {
                     drop(place);
-                    match self.park(parked).await {
+                    match self.park(parked, &mut answers).await {
                         Some(next) => leg = next,
                         None => {
                             self.settle(Outcome::Stopped { confirmed: true }).await;
@@ -136,29 +137,29 @@ impl Turn {
     }
 
     /// Waits for the caller, or for a sign that there is nothing to wait for any more. `None` when the turn is to stop.
-    async fn park(&self, parked: Parked) -> Option<Leg> {
+    async fn park(&self, parked: Parked, answers: &mut Vec<Told>) -> Option<Leg> {
         let parked = Arc::new(parked);
         let user = self.shared.user_for(&self.key);
-        let answers = self.live.mailbox.open(Arc::clone(&parked));
+        let hears = self.live.mailbox.open(Arc::clone(&parked));
         self.ask(&parked).await;
-        let mut answers = std::pin::pin!(answers);
+        let mut hears = std::pin::pin!(hears);
         let answer = tokio::select! {
             biased;
             () = self.live.stop.token.cancelled() => None,
             () = self.shared.draining.cancelled() => None,
-            answer = &mut answers => Some(answer.ok()),
+            answer = &mut hears => Some(answer.ok()),
             () = self.shared.backend.watch(&parked, &user) => Some(None),
         };
         // Whoever has taken the way here before it is closed will come.
         let answer = match answer? {
-            None if !self.live.mailbox.close() => answers.await.ok(),
+            None if !self.live.mailbox.close() => hears.await.ok(),
             answer => answer,
         };
         let answer_so_far = self.live.log.snapshot().answer().unwrap_or_default().to_owned();
         let (ticket, cause) = match answer {
             Some(answer) => {
-                let cause = Cause::Answer { message: answer.message, metadata: answer.metadata };
-                (Some(answer.ticket), cause)
+                answers.push(Told { message: answer.message, metadata: answer.metadata });
+                (Some(answer.ticket), Cause::Answered)
             }
             None => (None, Cause::Moved),
         };
@@ -180,8 +181,8 @@ impl Turn {
         }
     }
 
-    async fn work(&self, place: Option<&mut Place>, resume: Option<Resume>) -> Outcome {
-        match AssertUnwindSafe(self.ask_backend(place, resume)).catch_unwind().await {
+    async fn work(&self, place: Option<&mut Place>, resume: Option<Resume>, answers: &[Told]) -> Outcome {
+        match AssertUnwindSafe(self.ask_backend(place, resume, answers)).catch_unwind().await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(error)) => {
                 tracing::error!(task.id = %self.live.log.head().id, %error, "turn could not be run");
@@ -198,6 +199,7 @@ impl Turn {
         &self,
         mut place: Option<&mut Place>,
         resume: Option<Resume>,
+        answers: &[Told],
     ) -> Result<Outcome, Error> {
         let task = self.live.log.head();
         let user = self.shared.user_for(&self.key);
@@ -223,6 +225,7 @@ impl Turn {
             user: user.clone(),
             conversation_id,
             inputs: known.as_ref().and_then(|known| known.inputs.clone()),
+            answers: answers.to_vec(),
             resume,
             stop: self.live.stop.token.clone(),
         };
