@@ -19,6 +19,7 @@ pub mod message;
 pub mod progress;
 pub mod reader;
 pub mod repeats;
+mod send;
 pub mod state;
 pub mod store;
 pub mod task;
