@@ -7,7 +7,7 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware::{Next, from_fn, map_response};
 use axum::response::{Html, IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use super::conversations::Conversations;
@@ -141,10 +141,10 @@ async fn method_not_allowed() -> Response {
     wire::error(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message)
 }
 
-/// What a route for apps of another mode answers.
-pub(super) async fn wrong_mode(code: &'static str) -> Response {
+/// A route for apps of another mode, with the code that it answers.
+pub(super) fn wrong_mode(code: &'static str) -> MethodRouter<Shared> {
     let message = "Please check if your app mode matches the right API route.";
-    wire::error(StatusCode::BAD_REQUEST, code, message)
+    post(move || std::future::ready(wire::error(StatusCode::BAD_REQUEST, code, message)))
 }
 
 async fn info(State(state): State<Shared>) -> Response {

@@ -57,7 +57,7 @@ pub(super) fn routes() -> Router<Shared> {
         .route("/messages", get(history::messages))
         .route("/conversations", get(history::conversations))
         .route("/form/human_input/{token}", get(show_form).post(submit_form))
-        .route("/workflows/run", post(|| skeleton::wrong_mode("not_workflow_app")))
+        .route("/workflows/run", skeleton::wrong_mode("not_workflow_app"))
         .merge(rejoin::routes())
 }
 
@@ -115,7 +115,7 @@ async fn ask(run: Arc<Run>, conversations: Conversations, pace: Pace, last: Opti
     run.enter(HUMAN);
     let form = Form::about(&talk.query, now());
     let answer = run.story().answer.clone();
-    keep(&run, &conversations, answer, Standing::Paused, &form);
+    keep(&run, &conversations, answer, Standing::Paused, Some(&form));
     run.pause(HUMAN, form);
 }
 
@@ -173,13 +173,11 @@ fn over(run: &Run, conversations: &Conversations, end: impl FnOnce(&str) -> End)
         (story.answer.clone(), story.form.clone())
     };
     let end = end(&answer);
-    if let Some(form) = form {
-        keep(run, conversations, answer, Standing::Normal, &form);
-    }
+    keep(run, conversations, answer, Standing::Normal, form.as_ref());
     run.finish(end);
 }
 
-fn keep(run: &Run, conversations: &Conversations, answer: String, standing: Standing, form: &Form) {
+fn keep(run: &Run, conversations: &Conversations, answer: String, standing: Standing, form: Option<&Form>) {
     let Some(talk) = &run.talk else { return };
     let message = Message {
         id: talk.message,
@@ -187,7 +185,7 @@ fn keep(run: &Run, conversations: &Conversations, answer: String, standing: Stan
         answer,
         created_at: run.created_at,
         standing,
-        extra: vec![form.extra(run.id, HUMAN)],
+        extra: form.map(|form| form.extra(run.id, HUMAN)).into_iter().collect(),
     };
     conversations.keep(talk.conversation, message);
 }

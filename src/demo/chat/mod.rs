@@ -47,7 +47,7 @@ pub(super) fn routes() -> Router<Shared> {
         .route("/chat-messages/{task_id}/stop", post(stop))
         .route("/messages", get(history::messages))
         .route("/conversations", get(history::conversations))
-        .route("/workflows/run", post(|| skeleton::wrong_mode("not_workflow_app")))
+        .route("/workflows/run", skeleton::wrong_mode("not_workflow_app"))
 }
 
 async fn chat(State(state): State<Shared>, headers: HeaderMap, body: Bytes) -> Response {

@@ -62,7 +62,7 @@ pub(super) fn routes() -> Router<Shared> {
     Router::new()
         .route("/workflows/run", post(run))
         .route("/workflows/tasks/{task_id}/stop", post(stop))
-        .route("/chat-messages", post(|| skeleton::wrong_mode("not_chat_app")))
+        .route("/chat-messages", skeleton::wrong_mode("not_chat_app"))
         .merge(rejoin::routes())
 }
 

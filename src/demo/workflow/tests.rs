@@ -32,8 +32,11 @@ fn members(value: &Value) -> Vec<&str> {
     value.as_object().unwrap().keys().map(String::as_str).collect()
 }
 
+/// A part of a form: its name, for a file its name and type, and its content.
+type FormPart<'a> = (&'a str, Option<(&'a str, &'a str)>, &'a [u8]);
+
 /// A multipart body, written by hand.
-fn upload(parts: &[(&str, Option<(&str, &str)>, &[u8])]) -> Request<Body> {
+fn upload(parts: &[FormPart<'_>]) -> Request<Body> {
     let mut body = Vec::new();
     for (name, file, content) in parts {
         body.extend_from_slice(format!("--b\r\nContent-Disposition: form-data; name=\"{name}\"").as_bytes());
@@ -55,8 +58,7 @@ fn upload(parts: &[(&str, Option<(&str, &str)>, &[u8])]) -> Request<Body> {
         .unwrap()
 }
 
-const HELLO: (&str, Option<(&str, &str)>, &[u8]) =
-    ("file", Some(("hello.txt", "text/plain")), b"hello world");
+const HELLO: FormPart<'static> = ("file", Some(("hello.txt", "text/plain")), b"hello world");
 
 #[tokio::test]
 async fn a_report_is_streamed_as_recorded() {
