@@ -5,7 +5,8 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aws_lc_rs::hmac;
-use axum::extract::{Multipart, Path, Query, State};
+use axum::extract::multipart::{Multipart, MultipartError};
+use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
@@ -230,12 +231,18 @@ pub(super) async fn upload(State(state): State<Shared>, multipart: Multipart) ->
     }
 }
 
+fn too_large() -> request::Refusal {
+    Box::new(wire::error(StatusCode::PAYLOAD_TOO_LARGE, "file_too_large", ""))
+}
+
 async fn receive(mut multipart: Multipart) -> Result<File, request::Refusal> {
-    let broken = |_| -> request::Refusal {
-        let message = "The browser (or proxy) sent a request that this server could not understand.";
-        Box::new(wire::error(StatusCode::BAD_REQUEST, "bad_request", message))
+    let broken = |error: MultipartError| match error.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => too_large(),
+        _ => {
+            let message = "The browser (or proxy) sent a request that this server could not understand.";
+            Box::new(wire::error(StatusCode::BAD_REQUEST, "bad_request", message))
+        }
     };
-    let too_large = || Box::new(wire::error(StatusCode::PAYLOAD_TOO_LARGE, "file_too_large", ""));
     let (mut file, mut user) = (None, DEFAULT_USER.to_owned());
     while let Some(field) = multipart.next_field().await.map_err(broken)? {
         match field.name() {
@@ -247,7 +254,7 @@ async fn receive(mut multipart: Multipart) -> Result<File, request::Refusal> {
                     let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
                     return Err(Box::new(wire::error(status, "unsupported_file_type", message)));
                 };
-                let bytes = field.bytes().await.map_err(|_| too_large())?;
+                let bytes = field.bytes().await.map_err(broken)?;
                 file = Some((name, mime, bytes));
             }
             Some(_) | None => {}

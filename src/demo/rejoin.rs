@@ -56,7 +56,7 @@ async fn events(
                 until = Until::Told;
             }
         }
-        (told, Some(run.subscribe()), until)
+        (told, story.subscribe(), until)
     };
     drop(story);
     let mut response = follow(state.pace.ping, told, live, until);
@@ -162,7 +162,8 @@ pub(super) fn stop(state: &Shared, task: &str, anybody: bool, headers: &HeaderMa
 }
 
 /// Waits until a run is over or pauses, for an answer in one piece.
-pub(super) async fn settled(mut live: Receiver<Frame>) {
+pub(super) async fn settled(live: Option<Receiver<Frame>>) {
+    let Some(mut live) = live else { return };
     loop {
         match live.recv().await {
             Ok(frame) if frame.after == After::Going => {}

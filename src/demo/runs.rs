@@ -56,7 +56,6 @@ pub(super) struct Run {
     pub(super) talk: Option<Talk>,
     /// Fires when it shall stop.
     pub(super) stop: CancellationToken,
-    live: broadcast::Sender<Frame>,
     story: Mutex<Story>,
 }
 
@@ -85,6 +84,8 @@ pub(super) struct Story {
     pub(super) answer: String,
     /// What it waits for, or waited for.
     pub(super) form: Option<Form>,
+    /// Where frames go, until it is over.
+    live: Option<broadcast::Sender<Frame>>,
 }
 
 /// A node that was begun.
@@ -126,7 +127,6 @@ impl Run {
             inputs,
             talk,
             stop: CancellationToken::new(),
-            live: broadcast::Sender::new(BACKLOG),
             story: Mutex::new(Story {
                 status: "running",
                 outputs: Object::new(),
@@ -139,6 +139,7 @@ impl Run {
                 steps: Vec::new(),
                 answer: String::new(),
                 form: None,
+                live: Some(broadcast::Sender::new(BACKLOG)),
             }),
         }
     }
@@ -148,17 +149,17 @@ impl Run {
         self.story.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// All frames that come from now on.
-    pub(super) fn subscribe(&self) -> Receiver<Frame> {
-        self.live.subscribe()
-    }
-
     /// Tells all readers, in one step with what `change` does to the story.
     pub(super) fn tell(&self, change: impl FnOnce(&mut Story) -> (Object, After)) {
         let mut story = self.story();
         let (event, after) = change(&mut story);
-        // Nobody may be reading.
-        drop(self.live.send(Frame { bytes: frame(&event), after }));
+        if let Some(live) = &story.live {
+            // Nobody may be reading.
+            drop(live.send(Frame { bytes: frame(&event), after }));
+        }
+        if after == After::Finished {
+            story.live = None;
+        }
     }
 
     /// Waits so long, or until it is stopped. Whether it goes on.
@@ -196,6 +197,13 @@ impl Run {
     pub(super) fn created_by(&self) -> Object {
         let id = Uuid::new_v5(&APP_ID, self.user.as_bytes());
         object! {"id": id.to_string(), "user": self.user}
+    }
+}
+
+impl Story {
+    /// All frames that come from now on; none if it is over.
+    pub(super) fn subscribe(&self) -> Option<Receiver<Frame>> {
+        self.live.as_ref().map(broadcast::Sender::subscribe)
     }
 }
 

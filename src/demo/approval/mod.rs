@@ -79,11 +79,11 @@ async fn chat(State(state): State<Shared>, headers: HeaderMap, body: Bytes) -> R
     };
     let talk = Talk { conversation, message: Uuid::new_v4(), query, turns };
     let run = Arc::new(Run::new(&user, Object::new(), Some(talk)));
-    let live = run.subscribe();
+    let live = run.story().subscribe();
     state.runs.keep(Arc::clone(&run));
     state.runs.work(ask(Arc::clone(&run), state.conversations.clone(), state.pace, last));
     match mode {
-        Mode::Streaming => follow(state.pace.ping, [PING], Some(live), Until::Paused),
+        Mode::Streaming => follow(state.pace.ping, [PING], live, Until::Paused),
         Mode::Blocking => {
             rejoin::settled(live).await;
             blocking_answer(&run)

@@ -1,13 +1,17 @@
+use std::sync::Arc;
+
 use axum::Router;
 use axum::body::Body;
 use axum::response::Response;
+use futures_util::StreamExt;
 use http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::demo::testing::{
-    assert_alike, call, events, events_in, get, instant, json_of, names, post, recorded, refusal, text,
+    ORIGIN, assert_alike, call, events, events_in, get, instant, json_of, names, post, recorded, refusal,
+    text,
 };
-use crate::demo::{App, KEY, Pace, Server};
+use crate::demo::{App, KEY, Pace, Server, app, skeleton};
 
 fn asked(query: &str, conversation: Option<&str>) -> Value {
     json!({
@@ -194,6 +198,44 @@ async fn a_form_is_shown_refused_taken_and_closed() {
         assert_eq!((status, code.as_str()), (404, "not_found"));
         assert!(message.starts_with("Form not found. You have requested this URI "), "{message}");
     }
+}
+
+#[tokio::test]
+async fn a_form_expires() {
+    let state = skeleton::state(App::Approval, Pace::instant(), ORIGIN);
+    let app = skeleton::router(super::routes(), Arc::clone(&state));
+    let token = token_of(&ask(&app, "Buy 3 laptops", None).await);
+    let run = state.runs.of_form(&token).unwrap();
+    run.story().form.as_mut().unwrap().expires_at = 0;
+    let path = format!("/v1/form/human_input/{token}");
+    let late = [submit(&app, &token, "approve", json!({"comment": "x"})).await, call(&app, get(&path)).await];
+    for closed in late {
+        let (status, code, message) = refusal(closed).await;
+        assert_eq!((status, code.as_str()), (412, "human_input_form_expired"));
+        assert!(message.starts_with("This form has expired, form_id="), "{message}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_is_stopped_before_its_form_is_kept() {
+    let app = app(App::Approval, Pace::default(), ORIGIN);
+    let response = call(&app, post("/v1/chat-messages", &asked("Buy 3 laptops", None))).await;
+    let mut frames = response.into_body().into_data_stream();
+    frames.next().await.unwrap().unwrap();
+    let first = frames.next().await.unwrap().unwrap();
+    let first = events_in(std::str::from_utf8(&first).unwrap()).remove(0);
+    let path = format!("/v1/chat-messages/{}/stop", first["task_id"].as_str().unwrap());
+    call(&app, post(&path, &json!({"user": "alice"}))).await;
+    let mut rest = Vec::new();
+    while let Some(frame) = frames.next().await {
+        rest.extend(events_in(std::str::from_utf8(&frame.unwrap()).unwrap()));
+    }
+    assert_eq!(names(&rest), ["node_started", "workflow_finished"]);
+    assert_eq!(rest[1]["data"]["status"], "stopped");
+    let conversation = first["conversation_id"].as_str().unwrap();
+    let path = format!("/v1/messages?user=alice&conversation_id={conversation}");
+    let kept = json_of(call(&app, get(&path)).await).await;
+    assert_eq!(kept["data"][0]["status"], "normal");
 }
 
 #[tokio::test]

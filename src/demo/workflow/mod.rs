@@ -89,11 +89,11 @@ async fn run(State(state): State<Shared>, headers: HeaderMap, body: Bytes) -> Re
         (Err(_), Mode::Streaming) => return silence(state.pace.ping),
     };
     let run = Arc::new(Run::new(&user, inputs.object(), None));
-    let live = run.subscribe();
+    let live = run.story().subscribe();
     state.runs.keep(Arc::clone(&run));
     state.runs.work(write(Arc::clone(&run), inputs, state.files.clone(), state.pace));
     match mode {
-        Mode::Streaming => follow(state.pace.ping, [PING], Some(live), Until::Paused),
+        Mode::Streaming => follow(state.pace.ping, [PING], live, Until::Paused),
         Mode::Blocking => {
             rejoin::settled(live).await;
             blocking_answer(&run)

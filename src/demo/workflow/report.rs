@@ -30,9 +30,7 @@ impl Report {
     pub(super) fn write(inputs: &Inputs) -> Self {
         let topic = inputs.topic.trim();
         let tone = inputs.tone.unwrap_or("formal");
-        let asked = inputs.words.as_ref().and_then(|words| {
-            words.as_u64().or_else(|| words.as_f64().map(|words| if words < 1.0 { 0 } else { MOST_WORDS }))
-        });
+        let asked = inputs.words.as_ref().map(whole);
         let most = asked.unwrap_or(USUAL_WORDS).clamp(FEWEST_WORDS, MOST_WORDS);
         let most = usize::try_from(most).unwrap_or(usize::MAX);
         let opening = if tone == "casual" {
@@ -89,6 +87,12 @@ const CASUAL: &[&str] = &[
     "In the end {topic} is what you make of it.",
 ];
 
+/// The whole part of a number; nothing below zero, and no more than fits.
+fn whole(number: &serde_json::Number) -> u64 {
+    let rounded = || number.as_f64().and_then(|number| number.max(0.0).trunc().to_string().parse().ok());
+    number.as_u64().or_else(rounded).unwrap_or(u64::MAX)
+}
+
 fn count(sentence: &str) -> usize {
     sentence.split_whitespace().count()
 }
@@ -127,6 +131,13 @@ mod tests {
             assert!(report.words <= most && report.words + 12 > most, "{} of {most}", report.words);
         }
         assert_eq!(Report::write(&inputs("tea", Some(50))), Report::write(&inputs("tea", Some(50))));
+    }
+
+    #[test]
+    fn any_number_is_a_number_of_words() {
+        for (number, expected) in [("50", 50), ("50.9", 50), ("-3", 0), ("1e3", 1_000), ("1e300", u64::MAX)] {
+            assert_eq!(whole(&number.parse().unwrap()), expected, "{number}");
+        }
     }
 
     #[test]

@@ -196,6 +196,7 @@ async fn an_upload_is_described_and_goes_into_the_report() {
 async fn uploads_are_refused_as_dify_does() {
     let app = instant(App::Workflow);
     let large = vec![b'x'; (15 << 20) + 1];
+    let huge = vec![b'x'; 18 << 20];
     let picture = vec![b'x'; (10 << 20) + 1];
     for (parts, status, code) in [
         (vec![("user", None, &b"alice"[..])], 400, "no_file_uploaded"),
@@ -204,6 +205,7 @@ async fn uploads_are_refused_as_dify_does() {
         (vec![("file", Some(("a.txt", "")), b"x")], 415, "unsupported_file_type"),
         (vec![("file", Some(("a.txt", "text/plain")), &large)], 413, "file_too_large"),
         (vec![("file", Some(("a.png", "image/png")), &picture)], 413, "file_too_large"),
+        (vec![("file", Some(("a.txt", "text/plain")), &huge)], 413, "file_too_large"),
     ] {
         let refused = refusal(call(&app, upload(&parts)).await).await;
         assert_eq!((refused.0, refused.1.as_str()), (status, code));
