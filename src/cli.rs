@@ -13,6 +13,7 @@ use tokio::io::BufReader;
 use crate::chat;
 use crate::commands::{ask, serve};
 use crate::config::{CommandLine, Finding, Flag, Loaded, Problems, Purpose, Settings};
+use crate::demo;
 use crate::logging;
 
 /// Exit code of wrong arguments (clap's own) and wrong configuration.
@@ -36,7 +37,11 @@ enum Command {
     /// Run the gateway
     Serve,
     /// Run the gateway in front of a small Dify app that is built in, and print how to talk to it
-    Demo,
+    Demo {
+        /// Which app
+        #[arg(long, value_enum, default_value_t, value_name = "NAME")]
+        app: demo::App,
+    },
     /// Read the configuration, ask Dify about the app, and tell whether `serve` would work
     Check,
     /// Print the Agent Card that would be served
@@ -109,9 +114,9 @@ impl Cli {
                 let settings = logged(self.options.load(Purpose::Dify)?)?;
                 serve::serve(settings, out).await?;
             }
-            Command::Demo => {
+            Command::Demo { app } => {
                 let settings = logged(self.options.load(Purpose::Demo)?)?;
-                serve::demo(settings, out).await?;
+                serve::demo(app, settings, out).await?;
             }
             Command::Check => {
                 let Loaded { settings, warnings } = self.options.load(Purpose::Dify)?;
@@ -194,6 +199,20 @@ mod tests {
         assert_eq!(line.config, Some(PathBuf::from("x.toml")));
         let [flag] = line.flags.as_slice() else { panic!("{line:?}") };
         assert_eq!((flag.name, flag.env, flag.value.as_str()), ("--port", "PORT", "0"));
+    }
+
+    #[test]
+    fn demo_is_the_chat_unless_another_app_is_named() {
+        for (arguments, expected) in [
+            (&["dify-a2a", "demo"][..], demo::App::Chat),
+            (&["dify-a2a", "demo", "--app", "chat"], demo::App::Chat),
+            (&["dify-a2a", "demo", "--app", "workflow"], demo::App::Workflow),
+            (&["dify-a2a", "--port", "0", "demo", "--app", "approval"], demo::App::Approval),
+        ] {
+            let cli = Cli::parse_from(arguments);
+            assert!(matches!(cli.command, Some(Command::Demo { app }) if app == expected), "{arguments:?}");
+        }
+        assert!(Cli::try_parse_from(["dify-a2a", "demo", "--app", "other"]).is_err());
     }
 
     #[test]

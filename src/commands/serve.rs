@@ -40,17 +40,21 @@ pub async fn serve(settings: Settings, out: &mut (dyn Write + Send)) -> Result<(
     gateway(settings, |addr| writeln!(out, "listening on http://{addr}").and_then(|()| out.flush())).await
 }
 
-/// Runs the gateway in front of the built-in demo app, and says on `out` how to talk to it.
+/// Runs the gateway in front of one of the built-in demo apps, and says on `out` how to talk to it.
 ///
 /// # Errors
 /// When either of the two cannot listen.
-pub async fn demo(mut settings: Settings, out: &mut (dyn Write + Send)) -> Result<(), CommandError> {
+pub async fn demo(
+    which: demo::App,
+    mut settings: Settings,
+    out: &mut (dyn Write + Send),
+) -> Result<(), CommandError> {
     let fail = io_error("cannot start the demo app");
-    let app = demo::Server::start(demo::Pace::default()).await.map_err(&fail)?;
+    let app = demo::Server::start(which, demo::Pace::default()).await.map_err(&fail)?;
     let url = Url::parse(&format!("{}/", app.base_url()));
     settings.dify.url = url.map_err(|error| fail(io::Error::other(error)))?;
     settings.dify.key = SecretString::from(demo::KEY);
-    let say = |addr| out.write_all(demo::banner(addr).as_bytes()).and_then(|()| out.flush());
+    let say = |addr| out.write_all(demo::banner(which, addr).as_bytes()).and_then(|()| out.flush());
     let outcome = gateway(settings, say).await;
     app.stop().await;
     outcome

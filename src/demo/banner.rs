@@ -2,30 +2,90 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// Three calls that work as printed against a gateway that listens on `addr`: an answer in one piece, an answer
-/// as a stream, and a question that needs the memory of the first.
-pub fn banner(addr: SocketAddr) -> String {
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use super::App;
+
+/// What the file of the example says.
+const NOTES: &str = "Tea came to Europe in 1610.\n";
+
+/// Calls that work as printed against a gateway that listens on `addr`, with `app` behind it.
+pub fn banner(app: App, addr: SocketAddr) -> String {
     let base = format!("http://{}", reachable(addr));
-    let hello = call(&base, "-s", "SendMessage", "demo-1", "My name is Alice");
-    let stream = call(&base, "-sN", "SendStreamingMessage", "demo-2", "Hello, what can you do?");
-    let recall = call(&base, "-s", "SendMessage", "demo-3", "What is my name?");
-    format!(
-        "The demo agent listens on {base}. It needs no Dify and no key. In another terminal:\n\
-         \n\
-         # tell it something\n{hello}\n\
-         \n\
-         # watch an answer as it comes\n{stream}\n\
-         \n\
-         # ask for what it was told: the context remembers\n{recall}\n\
-         \n\
-         # or talk to it\ndify-a2a chat {base}\n"
-    )
+    let head =
+        format!("The demo agent listens on {base}. It needs no Dify and no key. In another terminal:\n");
+    let calls = match app {
+        App::Chat => chat(&base),
+        App::Workflow => workflow(&base),
+        App::Approval => approval(&base),
+    };
+    let calls: Vec<String> = calls.iter().map(|(what, line)| format!("\n# {what}\n{line}\n")).collect();
+    format!("{head}{}\n# or talk to it\ndify-a2a chat {base}\n", calls.concat())
 }
 
-fn call(base: &str, options: &str, method: &str, id: &str, text: &str) -> String {
-    let message = format!(
-        r#"{{"messageId":"{id}","contextId":"demo","role":"ROLE_USER","parts":[{{"text":"{text}"}}]}}"#
-    );
+type Calls = Vec<(&'static str, String)>;
+
+fn chat(base: &str) -> Calls {
+    let say = |id: &str, text: &str| json!({"messageId": id, "contextId": "demo", "role": "ROLE_USER", "parts": [{"text": text}]});
+    vec![
+        ("tell it something", wait(base, &say("demo-1", "My name is Alice"))),
+        ("watch an answer as it comes", watch(base, &say("demo-2", "Hello, what can you do?"))),
+        ("ask for what it was told: the context remembers", wait(base, &say("demo-3", "What is my name?"))),
+    ]
+}
+
+fn workflow(base: &str) -> Calls {
+    let message = |id: &str, parts: Value| json!({"messageId": id, "role": "ROLE_USER", "parts": parts});
+    let file = json!({"raw": STANDARD.encode(NOTES), "filename": "notes.txt", "mediaType": "text/plain"});
+    vec![
+        (
+            "fill in the form and watch the report come: text, values, and a file",
+            watch(base, &message("demo-1", json!([{"data": {"topic": "tea", "words": 50}}]))),
+        ),
+        (
+            "or leave the form out: the text is its topic, the only thing it must know",
+            wait(base, &message("demo-2", json!([{"text": "The history of tea"}]))),
+        ),
+        (
+            "say nothing of the topic: it asks for it (TASK_STATE_INPUT_REQUIRED)",
+            wait(base, &message("demo-3", json!([{"data": {"tone": "casual"}}]))),
+        ),
+        (
+            "give it a file to work from",
+            wait(base, &message("demo-4", json!([{"data": {"topic": "tea", "words": 50}}, file]))),
+        ),
+    ]
+}
+
+fn approval(base: &str) -> Calls {
+    let ask = json!({"messageId": "demo-1", "role": "ROLE_USER", "parts": [{"text": "Buy 3 laptops"}]});
+    let decide = json!({
+        "messageId": "demo-2", "taskId": "$TASK", "role": "ROLE_USER",
+        "parts": [{"data": {"action": "approve", "inputs": {"comment": "fine"}}}],
+    });
+    // Only in double quotes does the shell put in the task.
+    let decide = wait(base, &decide).replace("\"$TASK\"", "\"'\"$TASK\"'\"");
+    vec![
+        ("ask for money; the task comes back as TASK_STATE_INPUT_REQUIRED, with a form", wait(base, &ask)),
+        (
+            "put the id of that task (result.task.id in the answer) in the place of the dots",
+            "TASK=...".to_owned(),
+        ),
+        ("decide: the same task goes on to its end", decide),
+    ]
+}
+
+fn wait(base: &str, message: &Value) -> String {
+    call(base, "-s", "SendMessage", message)
+}
+
+fn watch(base: &str, message: &Value) -> String {
+    call(base, "-sN", "SendStreamingMessage", message)
+}
+
+fn call(base: &str, options: &str, method: &str, message: &Value) -> String {
     let body = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{{"message":{message}}}}}"#);
     format!("curl {options} {base}/a2a -H 'Content-Type: application/json' -H 'A2A-Version: 1.0' -d '{body}'")
 }
@@ -44,23 +104,51 @@ fn reachable(addr: SocketAddr) -> SocketAddr {
 mod tests {
     use super::*;
 
-    #[test]
-    fn three_calls_can_be_copied_as_they_are() {
-        let text = banner("0.0.0.0:4242".parse().unwrap());
-        let calls: Vec<&str> = text.lines().filter(|line| line.starts_with("curl ")).collect();
-        assert_eq!(calls.len(), 3);
-        let bodies: Vec<serde_json::Value> = calls
-            .iter()
+    /// The messages of all calls of a banner, with `$TASK` put in as a shell would.
+    fn messages(app: App) -> Vec<(String, Value)> {
+        let text = banner(app, "0.0.0.0:4242".parse().unwrap());
+        let lines = text.lines().filter(|line| line.starts_with("curl "));
+        lines
             .map(|line| {
                 assert!(line.contains(" http://127.0.0.1:4242/a2a "), "{line}");
                 let body = line.split_once(" -d '").unwrap().1.strip_suffix('\'').unwrap();
-                assert!(!body.contains('\''));
-                serde_json::from_str(body).unwrap()
+                let body = body.replace("'\"$TASK\"'", "task-1");
+                assert!(!body.contains('\''), "{body}");
+                let body: Value = serde_json::from_str(&body).unwrap();
+                (body["method"].as_str().unwrap().to_owned(), body["params"]["message"].clone())
             })
-            .collect();
-        let methods: Vec<&str> = bodies.iter().map(|body| body["method"].as_str().unwrap()).collect();
+            .collect()
+    }
+
+    #[test]
+    fn three_calls_to_the_chat_can_be_copied_as_they_are() {
+        let messages = messages(App::Chat);
+        let methods: Vec<&str> = messages.iter().map(|(method, _)| method.as_str()).collect();
         assert_eq!(methods, ["SendMessage", "SendStreamingMessage", "SendMessage"]);
-        assert_eq!(bodies[0]["params"]["message"]["contextId"], bodies[2]["params"]["message"]["contextId"]);
-        assert!(banner("[::]:80".parse().unwrap()).contains("http://[::1]:80/a2a"));
+        assert_eq!(messages[0].1["contextId"], messages[2].1["contextId"]);
+        assert!(banner(App::Chat, "[::]:80".parse().unwrap()).contains("http://[::1]:80/a2a"));
+    }
+
+    #[test]
+    fn the_workflow_is_called_with_values_with_text_with_too_little_and_with_a_file() {
+        let parts: Vec<Value> =
+            messages(App::Workflow).into_iter().map(|(_, message)| message["parts"].clone()).collect();
+        assert_eq!(parts[0], json!([{"data": {"topic": "tea", "words": 50}}]));
+        assert_eq!(parts[1], json!([{"text": "The history of tea"}]));
+        assert_eq!(parts[2], json!([{"data": {"tone": "casual"}}]));
+        let raw = parts[3][1]["raw"].as_str().unwrap();
+        assert_eq!(STANDARD.decode(raw).unwrap(), NOTES.as_bytes());
+    }
+
+    #[test]
+    fn the_decision_is_about_the_task_that_was_asked_for() {
+        let messages = messages(App::Approval);
+        assert_eq!(messages.len(), 2);
+        assert_eq!(messages[1].1["taskId"], "task-1");
+        let decision = json!({"action": "approve", "inputs": {"comment": "fine"}});
+        assert_eq!(messages[1].1["parts"][0]["data"], decision);
+        let text = banner(App::Approval, "127.0.0.1:1".parse().unwrap());
+        let (task, curl) = (text.find("TASK=...").unwrap(), text.rfind("curl ").unwrap());
+        assert!(task < curl);
     }
 }

@@ -1,32 +1,55 @@
-//! The built-in demo Dify app: a small chat app that speaks Dify 1.14's service API, for people who have no Dify
-//! at hand and for tests. It remembers names, greets, and echoes; some words make it slow, long, thoughtful or
-//! fail.
+//! The built-in demo Dify apps, for people who have no Dify at hand and for tests: each speaks Dify 1.14's service
+//! API over HTTP, and the gateway before it cannot tell it from the real one.
 //!
-//! `script` decides what is said, `state` remembers, `turn` says it piece by piece, `wire` has Dify's
-//! JSON, `routes` the endpoints.
+//! `chat` remembers names, greets and echoes. `workflow` writes a report from a form and gives a file back.
+//! `approval` stops at a form until somebody has decided. Under them, for all: `skeleton` has the router, the key
+//! and what the apps tell about themselves, `request` the checks, `wire` Dify's JSON, `conversations` and `history`
+//! what was said, `runs`, `frames` and `rejoin` the runs of workflows, `files` uploads and files made.
 
+mod approval;
 mod banner;
-mod routes;
-mod script;
-mod state;
+mod chat;
+mod conversations;
+mod files;
+mod frames;
+mod history;
+mod rejoin;
+mod request;
+mod runs;
+mod skeleton;
+mod stream;
 #[cfg(test)]
-mod tests;
-mod turn;
+mod testing;
+mod usage;
 mod wire;
+mod workflow;
 
 use std::io;
 use std::time::Duration;
 
 use axum::Router;
+use clap::ValueEnum;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 pub use banner::banner;
 
-/// The key that the demo app accepts, and no other.
+/// The key that a demo app accepts, and no other.
 pub const KEY: &str = "app-demo";
 
-/// How fast the demo app speaks.
+/// Which of the demo apps.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
+pub enum App {
+    /// A chat that remembers your name (mode `chat`).
+    #[default]
+    Chat,
+    /// Writes a report from a form, a file if there is one, and gives a file back (mode `workflow`).
+    Workflow,
+    /// Asks for a decision before it goes on (mode `advanced-chat` with a Human Input node).
+    Approval,
+}
+
+/// How fast a demo app speaks.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Pace {
     /// Pause before each word.
@@ -55,12 +78,18 @@ impl Pace {
     }
 }
 
-/// The demo app as a router, everything below `/v1`. Each call makes an app with a memory of its own.
-pub fn app(pace: Pace) -> Router {
-    routes::router(state::Memory::new(pace))
+/// A demo app as a router: the API below `/v1`, its files below `/files`. Each call makes an app with a memory of
+/// its own. `origin` is what the addresses of its files begin with, such as `http://127.0.0.1:5001`.
+pub fn app(app: App, pace: Pace, origin: &str) -> Router {
+    let state = skeleton::state(app, pace, origin);
+    match app {
+        App::Chat => skeleton::router(chat::routes(), state),
+        App::Workflow => skeleton::router(workflow::routes(), state),
+        App::Approval => skeleton::router(approval::routes(), state),
+    }
 }
 
-/// The demo app on a socket of its own. Dropping it ends it and all its streams.
+/// A demo app on a socket of its own. Dropping it ends it and all its streams.
 #[derive(Debug)]
 pub struct Server {
     base_url: String,
@@ -68,15 +97,16 @@ pub struct Server {
 }
 
 impl Server {
-    /// Listens on a free port of the loopback interface.
+    /// Starts an app on a free port of the loopback interface.
     ///
     /// # Errors
     /// When there is no port to be had.
-    pub async fn start(pace: Pace) -> io::Result<Self> {
+    pub async fn start(app: App, pace: Pace) -> io::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
-        let base_url = format!("http://{}/v1", listener.local_addr()?);
+        let origin = format!("http://{}", listener.local_addr()?);
+        let base_url = format!("{origin}/v1");
         let mut tasks = JoinSet::new();
-        tasks.spawn(async move { axum::serve(listener, app(pace)).await });
+        tasks.spawn(async move { axum::serve(listener, self::app(app, pace, &origin)).await });
         Ok(Self { base_url, tasks })
     }
 

@@ -1,56 +1,19 @@
 use std::time::Duration;
 
+use axum::Router;
 use axum::body::Body;
-use axum::response::Response;
 use futures_util::StreamExt;
-use http::{Request, StatusCode};
-use http_body_util::BodyExt;
+use http::StatusCode;
 use serde_json::{Value, json};
-use tower::ServiceExt;
 
-use super::*;
-
-async fn call(app: &Router, request: Request<Body>) -> Response {
-    app.clone().oneshot(request).await.unwrap()
-}
-
-async fn text(response: Response) -> String {
-    let bytes = response.into_body().collect().await.unwrap().to_bytes();
-    String::from_utf8(bytes.to_vec()).unwrap()
-}
-
-async fn json_of(response: Response) -> Value {
-    serde_json::from_str(&text(response).await).unwrap()
-}
-
-fn get(path: &str) -> Request<Body> {
-    Request::get(path).header("authorization", "Bearer app-demo").body(Body::empty()).unwrap()
-}
-
-fn post(path: &str, body: &Value) -> Request<Body> {
-    Request::post(path)
-        .header("authorization", "Bearer app-demo")
-        .header("content-type", "application/json")
-        .body(Body::from(body.to_string()))
-        .unwrap()
-}
+use crate::demo::testing::{ORIGIN, call, events, get, instant, json_of, post, text};
+use crate::demo::{App, KEY, Pace, Server, app};
 
 fn chat(query: &str, conversation: Option<&str>) -> Value {
     json!({
         "inputs": {}, "query": query, "user": "alice", "response_mode": "streaming",
         "conversation_id": conversation,
     })
-}
-
-/// The events of a finished stream.
-async fn events(response: Response) -> Vec<Value> {
-    assert_eq!(response.status(), StatusCode::OK);
-    assert_eq!(response.headers()["content-type"], "text/event-stream; charset=utf-8");
-    let text = text(response).await;
-    text.split_terminator("\n\n")
-        .filter(|frame| *frame != "event: ping")
-        .map(|frame| serde_json::from_str(frame.strip_prefix("data: ").unwrap()).unwrap())
-        .collect()
 }
 
 fn answer(events: &[Value]) -> String {
@@ -64,7 +27,7 @@ async fn say(app: &Router, query: &str, conversation: Option<&str>) -> (String, 
 
 #[tokio::test]
 async fn a_name_is_remembered_across_the_turns_of_one_conversation() {
-    let app = app(Pace::instant());
+    let app = instant(App::Chat);
     let (said, conversation) = say(&app, "My name is Alice", None).await;
     assert_eq!(said, "Nice to meet you, Alice.");
     let (said, same) = say(&app, "What is my name?", Some(&conversation)).await;
@@ -75,7 +38,7 @@ async fn a_name_is_remembered_across_the_turns_of_one_conversation() {
 
 #[tokio::test]
 async fn a_stream_is_words_then_an_empty_piece_then_the_end() {
-    let app = app(Pace::instant());
+    let app = instant(App::Chat);
     let events = events(call(&app, post("/v1/chat-messages", &chat("My name is Alice", None))).await).await;
     let kinds: Vec<&str> = events.iter().map(|event| event["event"].as_str().unwrap()).collect();
     assert_eq!(kinds, ["message", "message", "message", "message", "message", "message", "message_end"]);
@@ -89,7 +52,7 @@ async fn a_stream_is_words_then_an_empty_piece_then_the_end() {
 
 #[tokio::test]
 async fn long_thoughtful_and_failing_answers() {
-    let app = app(Pace::instant());
+    let app = instant(App::Chat);
     let (said, _) = say(&app, "a long answer", None).await;
     assert_eq!(said.split(' ').count(), 4_000);
     let (said, _) = say(&app, "think", None).await;
@@ -107,7 +70,7 @@ async fn long_thoughtful_and_failing_answers() {
 
 #[tokio::test]
 async fn blocking_answers_come_in_one_piece() {
-    let app = app(Pace::instant());
+    let app = instant(App::Chat);
     let mut request = chat("My name is Alice", None);
     request.as_object_mut().unwrap().remove("response_mode");
     let body = json_of(call(&app, post("/v1/chat-messages", &request)).await).await;
@@ -122,7 +85,7 @@ async fn blocking_answers_come_in_one_piece() {
 
 #[tokio::test(start_paused = true)]
 async fn a_slow_answer_pings_and_stops_with_an_ordinary_end() {
-    let app = app(Pace::default());
+    let app = app(App::Chat, Pace::default(), ORIGIN);
     let response = call(&app, post("/v1/chat-messages", &chat("slow please", None))).await;
     let mut frames = response.into_body().into_data_stream();
     let mut task = String::new();
@@ -152,7 +115,7 @@ async fn a_slow_answer_pings_and_stops_with_an_ordinary_end() {
 
 #[tokio::test(start_paused = true)]
 async fn words_come_at_their_pace() {
-    let app = app(Pace::default());
+    let app = app(App::Chat, Pace::default(), ORIGIN);
     let start = tokio::time::Instant::now();
     say(&app, "My name is Alice", None).await;
     assert_eq!(start.elapsed(), Duration::from_millis(180));
@@ -160,7 +123,7 @@ async fn words_come_at_their_pace() {
 
 #[tokio::test]
 async fn unknown_and_foreign_conversations_are_not_found() {
-    let app = app(Pace::instant());
+    let app = instant(App::Chat);
     let (_, conversation) = say(&app, "hello", None).await;
     let mut foreign = chat("hello", Some(&conversation));
     foreign["user"] = json!("mallory");
@@ -181,7 +144,7 @@ async fn unknown_and_foreign_conversations_are_not_found() {
 
 #[tokio::test]
 async fn requests_are_checked_in_the_order_of_dify() {
-    let app = app(Pace::instant());
+    let app = instant(App::Chat);
     let with = |name: &str, value: Value| {
         let mut body = chat("x", None);
         body[name] = value;
@@ -219,7 +182,7 @@ async fn requests_are_checked_in_the_order_of_dify() {
 
 #[tokio::test]
 async fn keys_paths_and_methods_are_refused_like_dify_does() {
-    let app = app(Pace::instant());
+    let app = instant(App::Chat);
     for (sent, message) in [
         (None, "Authorization header must be provided and start with 'Bearer'"),
         (Some("Basic Zm9vOmJhcg=="), "Authorization scheme must be 'Bearer'"),
@@ -247,7 +210,7 @@ async fn keys_paths_and_methods_are_refused_like_dify_does() {
 
 #[tokio::test]
 async fn lists_have_pages() {
-    let app = app(Pace::instant());
+    let app = instant(App::Chat);
     let (_, conversation) = say(&app, "one", None).await;
     say(&app, "two", Some(&conversation)).await;
     say(&app, "fail three", Some(&conversation)).await;
@@ -275,7 +238,7 @@ async fn lists_have_pages() {
 
 #[tokio::test]
 async fn the_app_describes_itself_over_a_real_socket() {
-    let server = Server::start(Pace::instant()).await.unwrap();
+    let server = Server::start(App::Chat, Pace::instant()).await.unwrap();
     let fetch = async |path: &str| -> Value {
         let url = format!("{}{path}", server.base_url());
         let text =

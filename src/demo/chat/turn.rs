@@ -1,4 +1,4 @@
-//! One turn of the demo app: takes the script, gives Dify's frames one by one until it ends, fails or is
+//! One turn of the chat app: takes the script, gives Dify's frames one by one until it ends, fails or is
 //! stopped.
 
 use std::time::Duration;
@@ -8,20 +8,39 @@ use bytes::Bytes;
 use futures_util::Stream;
 use futures_util::stream::unfold;
 use http::StatusCode;
-use serde_json::json;
 use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::script::{End, Script, Speed};
-use super::state::{Begun, Memory, Message};
-use super::wire::{self, Event, Ids, Usage};
+use crate::demo::conversations::{Message, Standing};
+use crate::demo::skeleton::Shared;
+use crate::demo::usage::{self, Usage};
+use crate::demo::wire::{self, Object, object};
 
+/// Code that Dify gives when the call of the model failed.
+const MODEL_FAILED: &str = "completion_request_error";
 /// What the demo's model says when it was asked to fail.
 const FAILURE: &str = "the demo model went away, because it was asked to fail";
 
-/// A running turn. Whatever way it ends, also by being dropped, the memory keeps what was said.
+/// A turn that has begun.
+#[derive(Debug)]
+pub(super) struct Begun {
+    /// Which conversation it is in.
+    pub(super) conversation: Uuid,
+    /// The turn's own id, by which it can be stopped.
+    pub(super) task: Uuid,
+    /// Fires when it shall stop.
+    pub(super) stop: CancellationToken,
+    /// What to say.
+    pub(super) script: Script,
+    /// Words that the model would have read: the conversation so far and the query.
+    pub(super) prompt_words: usize,
+}
+
+/// A running turn. Whatever way it ends, also by being dropped, the conversation keeps what was said.
 pub(super) struct Turn {
-    memory: Memory,
+    state: Shared,
     begun: Begun,
     ids: Ids,
     query: String,
@@ -47,6 +66,16 @@ enum Stage {
     Over,
 }
 
+/// What every event of a turn repeats.
+#[derive(Clone, Copy, Debug)]
+struct Ids {
+    conversation: Uuid,
+    message: Uuid,
+    task: Uuid,
+    /// When the message was made, Unix seconds.
+    created_at: i64,
+}
+
 /// How a turn stands after one step.
 enum Step {
     /// The answer goes on by the piece of this number.
@@ -63,7 +92,7 @@ enum Step {
 
 impl Turn {
     /// A turn that has begun, made into a message at `now` (Unix seconds).
-    pub(super) fn new(memory: Memory, begun: Begun, query: String, now: i64) -> Self {
+    pub(super) fn new(state: Shared, begun: Begun, query: String, now: i64) -> Self {
         let ids = Ids {
             conversation: begun.conversation,
             message: Uuid::new_v4(),
@@ -72,8 +101,8 @@ impl Turn {
         };
         let started = Instant::now();
         let mut turn = Self {
-            next_ping: started + memory.pace.ping,
-            memory,
+            next_ping: started + state.pace.ping,
+            state,
             begun,
             ids,
             query,
@@ -102,11 +131,11 @@ impl Turn {
         while let Some(step) = self.step().await {
             match step {
                 Step::End(used) => usage = used,
-                Step::Failed => return wire::error(StatusCode::BAD_REQUEST, wire::MODEL_FAILED, FAILURE),
+                Step::Failed => return wire::error(StatusCode::BAD_REQUEST, MODEL_FAILED, FAILURE),
                 Step::Piece(_) | Step::Ping | Step::Tail => {}
             }
         }
-        let body = json!({
+        let body = object! {
             "event": "message",
             "task_id": self.ids.task.to_string(),
             "id": self.ids.message.to_string(),
@@ -114,10 +143,10 @@ impl Turn {
             "conversation_id": self.ids.conversation.to_string(),
             "mode": "chat",
             "answer": self.answer,
-            "metadata": wire::Metadata::new(&usage),
+            "metadata": usage::metadata(Some(&usage)),
             "created_at": self.ids.created_at,
-        });
-        wire::json_response(StatusCode::OK, &body)
+        };
+        wire::dumped_response(&body)
     }
 
     fn script(&self) -> &Script {
@@ -127,8 +156,8 @@ impl Turn {
     fn pause(&self) -> Duration {
         match self.script().speed {
             Speed::Rush => Duration::ZERO,
-            Speed::Slow => self.memory.pace.slow_word,
-            Speed::Usual => self.memory.pace.word,
+            Speed::Slow => self.state.pace.slow_word,
+            Speed::Usual => self.state.pace.word,
         }
     }
 
@@ -140,7 +169,7 @@ impl Turn {
                 biased;
                 () = self.begun.stop.cancelled() => {}
                 () = sleep_until(self.next_ping) => {
-                    self.next_ping += self.memory.pace.ping;
+                    self.next_ping += self.state.pace.ping;
                     return Some(Step::Ping);
                 }
                 () = sleep_until(self.due) => {}
@@ -189,14 +218,14 @@ impl Turn {
     fn frame(&self, step: &Step) -> Bytes {
         let event = match step {
             Step::Piece(number) => {
-                Event::Message(self.script().pieces.get(*number).map_or("", String::as_str))
+                self.ids.message(self.script().pieces.get(*number).map_or("", String::as_str))
             }
-            Step::Tail => Event::Message(""),
-            Step::End(usage) => Event::MessageEnd(usage),
-            Step::Failed => Event::Error(FAILURE),
+            Step::Tail => self.ids.message(""),
+            Step::End(usage) => self.ids.message_end(usage),
+            Step::Failed => self.ids.error(FAILURE),
             Step::Ping => return wire::PING,
         };
-        wire::frame(self.ids, &event)
+        wire::frame(&event)
     }
 
     fn latency(&self) -> f64 {
@@ -211,8 +240,76 @@ impl Drop for Turn {
             query: std::mem::take(&mut self.query),
             answer: std::mem::take(&mut self.answer),
             created_at: self.ids.created_at,
-            error: self.error,
+            standing: self.error.map_or(Standing::Normal, Standing::Error),
+            extra: Vec::new(),
         };
-        self.memory.end(self.ids.task, self.ids.conversation, message);
+        self.state.stops.forget(self.ids.task);
+        self.state.conversations.keep(self.ids.conversation, message);
+    }
+}
+
+impl Ids {
+    fn head(self, event: &str) -> Object {
+        object! {
+            "event": event,
+            "conversation_id": self.conversation.to_string(),
+            "message_id": self.message.to_string(),
+            "created_at": self.created_at,
+        }
+    }
+
+    fn longer_head(self, event: &str) -> Object {
+        let ids = object! {"task_id": self.task.to_string(), "id": self.message.to_string()};
+        self.head(event).and(&ids)
+    }
+
+    /// The answer goes on by this.
+    fn message(self, answer: &str) -> Object {
+        self.longer_head("message").and(&object! {"answer": answer, "from_variable_selector": ()})
+    }
+
+    /// The answer is complete, or was stopped.
+    fn message_end(self, used: &Usage) -> Object {
+        self.longer_head("message_end").and(&object! {"metadata": usage::metadata(Some(used)), "files": ()})
+    }
+
+    /// The model failed with this message.
+    fn error(self, message: &str) -> Object {
+        self.head("error").and(&object! {"code": MODEL_FAILED, "status": 400, "message": message})
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const IDS: Ids = Ids {
+        conversation: Uuid::from_u128(1),
+        message: Uuid::from_u128(2),
+        task: Uuid::from_u128(3),
+        created_at: 1_795_310_829,
+    };
+
+    #[test]
+    fn events_are_spelled_as_dify_spells_them() {
+        let head = r#""conversation_id":"00000000-0000-0000-0000-000000000001","message_id":"00000000-0000-0000-0000-000000000002","created_at":1795310829"#;
+        let ids =
+            r#""task_id":"00000000-0000-0000-0000-000000000003","id":"00000000-0000-0000-0000-000000000002""#;
+        assert_eq!(
+            IDS.message("You ").text(),
+            format!(r#"{{"event":"message",{head},{ids},"answer":"You ","from_variable_selector":null}}"#)
+        );
+        assert_eq!(
+            IDS.error("gone").text(),
+            format!(
+                r#"{{"event":"error",{head},"code":"completion_request_error","status":400,"message":"gone"}}"#
+            )
+        );
+        let usage = Usage::stopped(0.25);
+        let metadata = usage::metadata(Some(&usage)).text();
+        assert_eq!(
+            IDS.message_end(&usage).text(),
+            format!(r#"{{"event":"message_end",{head},{ids},"metadata":{metadata},"files":null}}"#)
+        );
     }
 }
