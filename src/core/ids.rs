@@ -48,6 +48,10 @@ string_id!(
     ContextId
 );
 string_id!(
+    /// The id of a file that the gateway serves: made by the gateway, random, so that nobody can guess it.
+    FileId
+);
+string_id!(
     /// A message's id, made by whoever wrote the message.
     MessageId
 );
