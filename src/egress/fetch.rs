@@ -92,7 +92,7 @@ impl Egress {
     /// # Errors
     /// [`SetupError`] when there are no certificates to trust.
     pub fn new(policy: EgressPolicy, limits: Limits) -> Result<Self, SetupError> {
-        Self::with_resolver(policy, limits, Arc::new(SystemResolver))
+        Self::with_resolver(policy, limits, Arc::new(SystemResolver::default()))
     }
 
     /// The same, names looked up by `resolver`.

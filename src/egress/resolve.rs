@@ -2,9 +2,12 @@
 //! server that lies.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
 
 /// Looks names up.
 pub trait Resolve: Send + Sync + 'static {
@@ -15,15 +18,33 @@ pub trait Resolve: Send + Sync + 'static {
     fn resolve<'a>(&'a self, host: &'a str) -> BoxFuture<'a, io::Result<Vec<IpAddr>>>;
 }
 
+/// Most names that the system looks up at a time. A look-up takes a thread until it ends, also when nobody waits for
+/// it any more, and whoever names slow names must not take all of them.
+const MAX_LOOKUPS: usize = 64;
+
 /// The system's own way, the file of hosts included.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct SystemResolver;
+#[derive(Clone, Debug)]
+pub struct SystemResolver {
+    permits: Arc<Semaphore>,
+}
+
+impl Default for SystemResolver {
+    fn default() -> Self {
+        Self { permits: Arc::new(Semaphore::new(MAX_LOOKUPS)) }
+    }
+}
 
 impl Resolve for SystemResolver {
     fn resolve<'a>(&'a self, host: &'a str) -> BoxFuture<'a, io::Result<Vec<IpAddr>>> {
-        Box::pin(
-            async move { Ok(tokio::net::lookup_host((host, 0)).await?.map(|found| found.ip()).collect()) },
-        )
+        Box::pin(async move {
+            let permit = self.permits.clone().acquire_owned().await.map_err(io::Error::other)?;
+            let host = host.to_owned();
+            let look_up = move || {
+                let _permit = permit;
+                Ok((host.as_str(), 0).to_socket_addrs()?.map(|found| found.ip()).collect())
+            };
+            spawn_blocking(look_up).await.map_err(io::Error::other)?
+        })
     }
 }
 

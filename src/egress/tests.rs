@@ -5,7 +5,7 @@ use std::io;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 use futures_util::{StreamExt, TryStreamExt};
@@ -383,10 +383,12 @@ async fn servers_that_fail_are_told_from_those_that_are_slow() {
     assert!(matches!(error, Err(FetchError::Cut { .. })), "{error:?}");
 
     for limits in [Limits { idle: SOON, ..PATIENT }, Limits { total: SOON, ..PATIENT }] {
+        let begun = Instant::now();
         let error = whole(local(limits).fetch(&raw(short.clone(), true).await, 10).await.unwrap()).await;
         assert!(matches!(error, Err(FetchError::Timeout)), "{limits:?}: {error:?}");
         let error = local(limits).fetch(&raw(Vec::new(), true).await, 10).await.expect_err("no head");
         assert!(matches!(error, FetchError::Timeout), "{limits:?}: {error:?}");
+        assert!(begun.elapsed() < LATE, "{limits:?}");
     }
 }
 

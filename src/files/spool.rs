@@ -2,7 +2,8 @@
 //! the disk is done where it blocks nobody.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::Stream;
@@ -19,7 +20,7 @@ const CHUNK: usize = 64 * 1024;
 /// A private folder, which goes with all that is in it when this is dropped.
 #[derive(Debug)]
 pub struct Spool {
-    folder: TempDir,
+    folder: Arc<TempDir>,
 }
 
 impl Spool {
@@ -36,7 +37,7 @@ impl Spool {
             Some(parent) => builder.tempdir_in(parent)?,
             None => builder.tempdir()?,
         };
-        Ok(Self { folder })
+        Ok(Self { folder: Arc::new(folder) })
     }
 
     /// Where it is.
@@ -49,10 +50,10 @@ impl Spool {
     /// # Errors
     /// When it cannot be made.
     pub async fn create(&self) -> io::Result<(Spooled, File)> {
-        let folder: PathBuf = self.folder().to_owned();
-        // One piece: the file has its owner from the moment it is there.
+        // One piece, so that the file has an owner from the moment it is there, in a folder that stays until then.
+        let folder = self.folder.clone();
         let made = spawn_blocking(move || {
-            let (file, path) = tempfile::Builder::new().prefix("").tempfile_in(folder)?.into_parts();
+            let (file, path) = tempfile::Builder::new().prefix("").tempfile_in(folder.path())?.into_parts();
             Ok::<_, io::Error>((Spooled(Some(path)), file))
         });
         let (spooled, file) = made.await.map_err(io::Error::other)??;
