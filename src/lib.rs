@@ -27,6 +27,8 @@
 //! | [`translate`] | message to query, Dify's events to task events; pure |
 //! | [`dify`] | how the gateway reaches Dify |
 //! | [`store`] | where tasks are kept |
+//! | [`egress`] | how the gateway fetches what strangers name |
+//! | [`files`] | the shelf: files that the gateway serves itself |
 //! | [`app`], [`serve`], [`guard`] | the composition; listening; limits of a connection |
 //! | [`chat`] | a terminal chat with any A2A agent |
 //! | [`demo`] | a small Dify app inside the program |
@@ -42,6 +44,8 @@ pub mod core;
 pub mod demo;
 pub mod dify;
 pub mod edge;
+pub mod egress;
+pub mod files;
 pub mod guard;
 pub mod logging;
 pub mod serve;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// A part, and what its sources may not name outside of tests.
-const RULES: [(&str, &[&str]); 6] = [
+const RULES: [(&str, &[&str]); 8] = [
     (
         "core",
         &[
@@ -29,6 +29,8 @@ const RULES: [(&str, &[&str]); 6] = [
         &["crate::app", "crate::bridge", "crate::dify", "crate::edge", "crate::translate", "axum", "reqwest"],
     ),
     ("edge", &["crate::app", "crate::bridge", "crate::dify", "crate::store", "crate::translate", "reqwest"]),
+    ("egress", &["crate::", "axum"]),
+    ("files", &["axum", "reqwest", "http::"]),
 ];
 
 /// The dialects know no HTTP either.
@@ -87,5 +89,13 @@ fn every_part_knows_only_what_it_may() {
     }
     for dialect in DIALECTS {
         assert_ignorant(dialect, &["axum", "http::", "tokio"]);
+    }
+}
+
+#[test]
+fn the_shelf_knows_identifiers_and_nothing_else_of_the_program() {
+    for (place, line) in program_lines("files") {
+        let knows_more = line.replace("crate::core::ids::", "").contains("crate::");
+        assert!(!knows_more, "files may know core::ids only: {place}: {line}");
     }
 }
