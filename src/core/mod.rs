@@ -8,6 +8,7 @@ pub mod context;
 pub mod engine;
 pub mod error;
 pub mod event;
+pub mod extension;
 pub mod ids;
 pub mod live;
 pub mod log;

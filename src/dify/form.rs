@@ -264,6 +264,26 @@ impl Form {
     }
 }
 
+#[cfg(test)]
+impl Form {
+    /// The form of these items, as they stand in `user_input_form`.
+    pub(crate) fn of_items(json: &str) -> Self {
+        let items: Vec<Item> = serde_json::from_str(json).unwrap();
+        Self::read(&items)
+    }
+
+    /// The form in a recorded answer of `/parameters`, such as `1.14.2/parameters_completion`.
+    pub(crate) fn of_recording(name: &str) -> Self {
+        #[derive(Deserialize)]
+        struct Parameters {
+            user_input_form: Vec<Item>,
+        }
+        let body = super::fixture::recording(name).body;
+        let parameters: Parameters = serde_json::from_slice(&body).unwrap();
+        Self::read(&parameters.user_input_form)
+    }
+}
+
 fn read_item(item: &Item) -> Option<Field> {
     let (name, raw) = item.first_key_value()?;
     let body: Body<'_> = serde_json::from_str(raw.get()).ok()?;

@@ -1,21 +1,13 @@
 //! Forms of recorded apps, and forms that no recording shows.
 
 use super::*;
-use crate::dify::fixture;
 
 fn form(items: &str) -> Form {
-    let items: Vec<Item> = serde_json::from_str(items).unwrap();
-    Form::read(&items)
+    Form::of_items(items)
 }
 
-/// The form in a recorded answer of `/parameters`.
 fn recorded(name: &str) -> Form {
-    #[derive(Deserialize)]
-    struct Parameters {
-        user_input_form: Vec<Item>,
-    }
-    let parameters: Parameters = serde_json::from_slice(&fixture::recording(name).body).unwrap();
-    Form::read(&parameters.user_input_form)
+    Form::of_recording(name)
 }
 
 fn only(items: &str) -> Field {

@@ -11,8 +11,7 @@ use crate::core::event::{
 
 use super::json::{ObjectWriter, write_list};
 
-/// The extension's URI: its name in the Agent Card, and the key of its metadata.
-pub const URI: &str = "urn:dify-a2a-gateway:extension:dify:v1";
+pub use crate::core::extension::URI;
 
 /// What is to be told of one task, status or artifact.
 #[derive(Clone, Copy, Debug, Default)]
