@@ -91,7 +91,7 @@ mod tests {
         check(&AppMode::Chat, &[text("a", true)], TextSlot::Query);
         check(&AppMode::Unknown, &[], TextSlot::Query);
         check(&workflow, &[], TextSlot::Nowhere);
-        check(&workflow, &[number.clone()], TextSlot::Nowhere);
+        check(&workflow, std::slice::from_ref(&number), TextSlot::Nowhere);
         check(&workflow, &[number.clone(), text("a", false), text("b", true), text("c", true)], input("b"));
         check(&workflow, &[number.clone(), text("a", false)], input("a"));
         let several = TextSlot::Ambiguous(vec!["a".to_owned(), "query".to_owned()]);
