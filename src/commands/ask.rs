@@ -7,8 +7,9 @@ use super::check::{App, Feature, Input, Problem, Report};
 use crate::app::{self, AppError};
 use crate::bridge::afterwards::Afterwards;
 use crate::config::{Finding, Server, Settings};
-use crate::dify::app_info::{AppInfo, AppInput};
+use crate::dify::app_info::AppInfo;
 use crate::dify::error::Error as DifyError;
+use crate::dify::form::Field;
 use crate::edge::card::CardSource;
 
 /// Why the card cannot be printed.
@@ -103,12 +104,12 @@ fn tell(report: &mut Report, info: &AppInfo) {
         mode: Some(info.mode.name().to_owned()),
         description: profile.description.clone().unwrap_or_default(),
     });
-    let input = |input: &AppInput| Input {
-        name: input.name.clone(),
-        kind: input.kind.clone(),
-        required: input.required,
+    let input = |field: &Field| Input {
+        name: field.variable.clone(),
+        kind: field.kind.name().to_owned(),
+        required: field.required,
     };
-    report.inputs = info.inputs.iter().map(input).collect();
+    report.inputs = info.form.fields.iter().map(input).collect();
     let feature = |name: &str, available: bool, remark: &str| Feature {
         name: name.to_owned(),
         available,

@@ -10,6 +10,7 @@ pub mod context;
 pub mod engine;
 pub mod error;
 pub mod event;
+pub mod extension;
 pub mod facts;
 pub mod ids;
 pub mod live;

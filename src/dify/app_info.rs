@@ -4,7 +4,6 @@
 //! before 1.4 do not tell the mode and lack `/site`; there the mode is found out by which endpoints refuse.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde::Deserialize;
@@ -12,6 +11,8 @@ use url::Url;
 
 use super::client::{Client, SmallAnswer};
 use super::error::{Error, Refusal};
+use super::features::{FeatureMembers, Features, Limits};
+use super::form::{FileRules, Form, Item};
 use super::lenient;
 use crate::core::backend::Profile;
 
@@ -73,18 +74,59 @@ impl AppMode {
     /// Why this version of the gateway cannot serve such an app, if it cannot.
     pub fn problem(&self) -> Option<String> {
         match self {
+            Self::Other(name) => Some(format!(
+                "the Dify app is of the mode \"{name}\", which this version of the gateway does not know; it serves \
+                 chatbots, agents, chatflows, workflows and text generators"
+            )),
             Self::Chat
             | Self::AgentChat
             | Self::AdvancedChat
             | Self::Agent
             | Self::ChatFamily
+            | Self::Completion
+            | Self::Workflow
             | Self::Unknown => None,
-            Self::Completion | Self::Workflow | Self::Other(_) => Some(format!(
-                "the Dify app is of the mode \"{}\", and this version of the gateway serves chat apps only \
-                 (chatbot, agent, chatflow)",
-                self.name()
-            )),
         }
+    }
+
+    /// Whether Dify keeps a conversation and takes a `query` (`/chat-messages`). An app that is not known yet is
+    /// taken for one of these.
+    pub fn has_conversation(&self) -> bool {
+        !matches!(self, Self::Completion | Self::Workflow | Self::Other(_))
+    }
+
+    /// Whether the app is a graph of nodes, as far as is known: a chatflow or a workflow.
+    pub fn is_graph(&self) -> bool {
+        matches!(self, Self::AdvancedChat | Self::Workflow)
+    }
+}
+
+/// A version of Dify. Earlier ones are smaller.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct Version {
+    /// The first number.
+    pub major: u32,
+    /// The second.
+    pub minor: u32,
+    /// The third.
+    pub patch: u32,
+}
+
+impl Version {
+    /// Reads `1.14.2`, also with a `v` before it or something behind it as in `1.0.0-beta.1`; a number that is not
+    /// there is 0.
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let text = text.strip_prefix(['v', 'V']).unwrap_or(text);
+        let mut numbers = text.split(['-', '+']).next().unwrap_or_default().split('.');
+        let major = numbers.next()?.parse().ok()?;
+        let mut next = || numbers.next().map_or(Some(0), |number| number.parse().ok());
+        Some(Self { major, minor: next()?, patch: next()? })
+    }
+
+    /// Whether a conversation keeps the inputs of its first turn and later ones are not heeded (Dify #7955: before 1.0).
+    pub fn keeps_first_inputs(self) -> bool {
+        self.major == 0
     }
 }
 
@@ -97,21 +139,16 @@ pub struct AppInfo {
     pub version: Option<String>,
     /// How it presents itself.
     pub profile: Arc<Profile>,
-    /// What it asks of whoever uses it, beside the message; in its order.
-    pub inputs: Vec<AppInput>,
+    /// What it asks of whoever uses it, beside the message.
+    pub form: Form,
+    /// Which files a message may bring (chatbots, agents, chatflows); `None` where it may bring none.
+    pub upload: Option<FileRules>,
+    /// How large files may be.
+    pub limits: Limits,
+    /// What else it can do.
+    pub features: Features,
     /// What keeps it from being served, in sentences for the operator.
     pub problems: Vec<String>,
-}
-
-/// An input of an app (Dify: `user_input_form`).
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct AppInput {
-    /// Its variable.
-    pub name: String,
-    /// Its type in Dify's words, such as `text-input`.
-    pub kind: String,
-    /// Whether the app refuses to run without it.
-    pub required: bool,
 }
 
 impl Default for AppInfo {
@@ -120,13 +157,21 @@ impl Default for AppInfo {
             mode: AppMode::Unknown,
             version: None,
             profile: Arc::default(),
-            inputs: Vec::new(),
+            form: Form::default(),
+            upload: None,
+            limits: Limits::default(),
+            features: Features::default(),
             problems: Vec::new(),
         }
     }
 }
 
 impl AppInfo {
+    /// The version, if it was told in a way that can be compared.
+    pub fn parsed_version(&self) -> Option<Version> {
+        self.version.as_deref().and_then(Version::parse)
+    }
+
     /// Asks Dify.
     ///
     /// # Errors
@@ -156,11 +201,7 @@ impl AppInfo {
             }),
         };
         let opening: Opening<'_> = parse(parameters.as_ref());
-        let inputs: Vec<AppInput> =
-            opening.user_input_form.into_iter().filter_map(Field::into_input).collect();
-        if problems.is_empty() {
-            problems.extend(unmet(&inputs));
-        }
+        let members: FeatureMembers<'_> = parse(parameters.as_ref());
         // An app may have no site, and its icon is the only thing lost then.
         let site = client.site().await.ok();
         let site: Site<'_> = parse(site.as_ref());
@@ -172,7 +213,16 @@ impl AppInfo {
             opening_statement: filled(opening.opening_statement),
             suggested_questions: opening.suggested_questions,
         });
-        Ok(Self { mode, version, profile, inputs, problems })
+        Ok(Self {
+            mode,
+            version,
+            profile,
+            form: Form::read(&opening.user_input_form),
+            upload: members.upload(),
+            limits: members.limits(),
+            features: members.features(),
+            problems,
+        })
     }
 }
 
@@ -214,39 +264,7 @@ struct Opening<'a> {
     #[serde(default, deserialize_with = "lenient::list")]
     suggested_questions: Vec<String>,
     #[serde(default, deserialize_with = "lenient::list")]
-    user_input_form: Vec<Field>,
-}
-
-/// An item of the form: one member, named after the type.
-#[derive(Deserialize)]
-#[serde(transparent)]
-struct Field(HashMap<String, FieldBody>);
-
-#[derive(Deserialize)]
-struct FieldBody {
-    variable: String,
-    #[serde(default)]
-    required: Option<bool>,
-}
-
-impl Field {
-    /// The input, unless it is one that the app fills by itself.
-    fn into_input(self) -> Option<AppInput> {
-        let (kind, body) = self.0.into_iter().next()?;
-        let required = body.required.unwrap_or(false);
-        (kind != "external_data_tool").then_some(AppInput { name: body.variable, kind, required })
-    }
-}
-
-/// What is in the way when an app cannot do without inputs.
-fn unmet(inputs: &[AppInput]) -> Option<String> {
-    let required: Vec<&str> =
-        inputs.iter().filter(|input| input.required).map(|input| input.name.as_str()).collect();
-    if required.is_empty() {
-        return None;
-    }
-    let names = required.join(", ");
-    Some(format!("the Dify app requires inputs ({names}), and this version of the gateway gives none"))
+    user_input_form: Vec<Item>,
 }
 
 #[derive(Default, Deserialize)]

@@ -67,16 +67,60 @@ async fn parameters_that_cannot_be_had_take_nothing_from_the_rest() {
 }
 
 #[tokio::test]
-async fn inputs_are_seen_and_required_ones_are_a_problem() {
+async fn inputs_files_limits_and_features_are_seen() {
     let answers = [("info", "info_chatflow_echo"), ("parameters", "parameters_chatflow_inputs")];
     let (_server, client) = dify("1.14.2", &answers).await;
     let app = AppInfo::detect(&client).await.unwrap();
-    let inputs: Vec<_> = app.inputs.iter().map(|input| (input.name.as_str(), input.kind.as_str())).collect();
-    let expected = [("topic", "text-input"), ("tone", "select"), ("words", "number"), ("notes", "paragraph")];
-    assert_eq!(inputs, expected);
-    assert!(app.inputs[0].required && !app.inputs[1].required);
-    assert_eq!(app.problems.len(), 1);
-    assert!(app.problems[0].contains("(topic)"), "{:?}", app.problems);
+    let inputs: Vec<&str> = app.form.fields.iter().map(|field| field.variable.as_str()).collect();
+    assert_eq!(inputs, ["topic", "tone", "words", "notes"]);
+    assert_eq!((app.upload, app.limits), (None, Limits::default()));
+    assert!(app.features.retriever_resource && !app.features.speech_to_text);
+    assert_eq!(app.problems, [""; 0]);
+
+    let answers = [("info", "info_chatflow_echo"), ("parameters", "parameters_chatflow_echo")];
+    let (_server, client) = dify("1.14.2", &answers).await;
+    let upload = AppInfo::detect(&client).await.unwrap().upload.unwrap();
+    assert_eq!((upload.types.len(), upload.max_count), (5, Some(5)));
+    assert_eq!(upload.extensions, ["txt", "json", "bin"]);
+
+    let answers = [("info", "info_agent_fc"), ("parameters", "parameters_agent_fc")];
+    let (_server, client) = dify("1.14.2", &answers).await;
+    let upload = AppInfo::detect(&client).await.unwrap().upload.unwrap();
+    assert_eq!((upload.describe().as_str(), upload.max_count), ("image", Some(3)));
+}
+
+#[test]
+fn modes_know_which_family_they_are_of() {
+    for (name, talks, graph) in [
+        ("chat", true, false),
+        ("agent-chat", true, false),
+        ("agent", true, false),
+        ("advanced-chat", true, true),
+        ("completion", false, false),
+        ("workflow", false, true),
+    ] {
+        let mode = AppMode::from_name(name);
+        assert_eq!(
+            (mode.has_conversation(), mode.is_graph(), mode.problem()),
+            (talks, graph, None),
+            "{name}"
+        );
+    }
+    assert!(AppMode::from_name("robot").problem().unwrap().contains("\"robot\""));
+}
+
+#[test]
+fn versions_are_compared_by_their_numbers() {
+    let version = |text: &str| Version::parse(text);
+    assert!(version("1.9.2") < version("1.14.0"));
+    assert_eq!(version("v1.0.0-beta.1"), Some(Version { major: 1, minor: 0, patch: 0 }));
+    assert_eq!(version("2"), Some(Version { major: 2, minor: 0, patch: 0 }));
+    for bad in ["", "main", "1.x", "-1", "1.2.3000000000000"] {
+        assert_eq!(version(bad), None, "{bad}");
+    }
+    assert!(
+        version("0.15.3").unwrap().keeps_first_inputs() && !version("1.0.0").unwrap().keeps_first_inputs()
+    );
 }
 
 #[tokio::test]
@@ -117,17 +161,16 @@ async fn an_old_workflow_or_completion_app_is_found_by_what_refuses() {
         let (_server, client) = dify("0.15.3", &answers).await;
         let app = AppInfo::detect(&client).await.unwrap();
         assert_eq!(app.mode, mode);
-        assert!(app.problems.iter().any(|problem| problem.contains("serves chat apps only")));
+        assert!(app.problems.is_empty(), "{:?}", app.problems);
     }
 }
 
 #[tokio::test]
-async fn a_workflow_app_of_today_is_a_problem_not_an_error() {
+async fn a_workflow_app_of_today_is_served() {
     let answers = [("info", "info_workflow_ok"), ("parameters", "parameters_workflow_ok")];
     let (_server, client) = dify("1.14.2", &answers).await;
     let app = AppInfo::detect(&client).await.unwrap();
-    assert_eq!(app.mode, AppMode::Workflow);
-    assert_eq!(app.problems.len(), 1);
+    assert_eq!((app.mode, app.problems.len(), app.form.fields.len()), (AppMode::Workflow, 0, 2));
 }
 
 #[tokio::test]

@@ -9,8 +9,11 @@ pub mod app_info;
 pub mod client;
 pub mod error;
 pub mod event;
+pub mod features;
+pub mod file_kind;
 #[cfg(test)]
 pub(crate) mod fixture;
+pub mod form;
 pub mod framing;
 mod lenient;
 pub(crate) mod mend;

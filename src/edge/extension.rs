@@ -16,8 +16,7 @@ use crate::core::progress::{Level, Progress, ProgressKind, ProgressState};
 use super::json::{ObjectWriter, write_list, write_str};
 use super::view::View;
 
-/// The extension's URI: its name in the Agent Card, and the key of its metadata.
-pub const URI: &str = "urn:dify-a2a-gateway:extension:dify:v1";
+pub use crate::core::extension::URI;
 
 /// What is to be told of one task, status or artifact.
 #[derive(Clone, Copy, Debug, Default)]

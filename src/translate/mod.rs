@@ -2,7 +2,12 @@
 
 pub mod facts;
 pub mod from_dify;
+mod input_rules;
+pub mod inputs;
 pub mod policy;
 mod rounds;
+pub mod schema;
+pub mod slots;
+pub mod text_slot;
 pub mod think;
 pub mod to_dify;
