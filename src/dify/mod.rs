@@ -6,15 +6,23 @@
 //! ```
 
 pub mod app_info;
+mod calls;
 pub mod client;
 pub mod error;
 pub mod event;
+pub mod files;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub mod framing;
+pub mod human;
+pub mod human_answer;
 mod lenient;
 pub(crate) mod mend;
+pub mod outputs;
 pub mod reason;
+pub mod refusal;
 pub mod request;
 pub mod sse;
+pub mod stored;
+pub mod upload;
 mod wire;
