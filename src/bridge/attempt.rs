@@ -23,7 +23,7 @@ use crate::dify::client::Client;
 use crate::dify::error::{self, Error};
 use crate::dify::event::Frame;
 use crate::dify::framing::Framer;
-use crate::dify::request::ChatRequest;
+use crate::dify::request::TurnBody;
 use crate::dify::sse;
 use crate::translate::from_dify::{Fold, Input, Verdict};
 
@@ -109,7 +109,7 @@ impl<'a> Attempt<'a> {
         let Settings { first_event_timeout, think, limits, .. } = means.settings;
         let now = Instant::now();
         let patience = limits.conversation_check.min(*first_event_timeout / 2);
-        let request = ChatRequest::new(query, &turn.user, conversation);
+        let request = TurnBody::chat(query, &turn.user, conversation);
         Self {
             means,
             talk: Talk {

@@ -8,6 +8,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::dify::client::Client;
 use crate::dify::error::Error;
+use crate::dify::request::Endpoint;
 
 /// How long a stop may take, the second try included.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
@@ -18,10 +19,10 @@ const STOP_PAUSE: Duration = Duration::from_millis(250);
 /// Tells Dify to stop a task; whether it took that. Tries once more where trouble may have passed.
 pub(super) fn stop(client: Client, task_id: String, user: String) -> BoxFuture<'static, bool> {
     let tries = async move {
-        match client.stop(&task_id, &user).await {
+        match client.stop(Endpoint::Chat, &task_id, &user).await {
             Err(error) if may_pass(&error) => {
                 sleep(STOP_PAUSE).await;
-                client.stop(&task_id, &user).await
+                client.stop(Endpoint::Chat, &task_id, &user).await
             }
             answer => answer,
         }

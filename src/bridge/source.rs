@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use crate::dify::client::{Client, EventResponse};
 use crate::dify::error::Error;
-use crate::dify::request::ChatRequest;
+use crate::dify::request::TurnBody;
 
 /// The request on its way, or its stream.
 pub(super) enum Source {
@@ -32,8 +32,8 @@ pub(super) enum Step {
 
 impl Source {
     /// Asks Dify.
-    pub(super) fn of(client: &Client, request: &ChatRequest<'_>) -> Self {
-        Self::Opening(client.chat(request).boxed())
+    pub(super) fn of(client: &Client, request: &TurnBody<'_>) -> Self {
+        Self::Opening(client.begin(request).boxed())
     }
 
     /// What comes next. Dropping the future loses nothing.

@@ -1,5 +1,6 @@
-//! The HTTP side of Dify's service API: one method per endpoint. It sends a request, sorts the answer into success
-//! and [`Error`], and never repeats anything by itself.
+//! The HTTP side of Dify's service API: it sends a request, sorts the answer into success and [`Error`], and never
+//! repeats anything by itself. Here is what all calls share, how a turn begins, and what is asked of an app; the other
+//! calls are in [`super::calls`] and [`super::upload`].
 //!
 //! One [`Client`] serves one app. Its connections are reused; there is no proxy and no redirect on the way, so that
 //! the key goes where the configuration says and nowhere else.
@@ -14,10 +15,13 @@ use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use super::error::{Error, Refusal};
-use super::request::{ChatRequest, StopRequest};
+use super::request::TurnBody;
 
 /// How long one of the small calls may take, all of it.
 const SMALL_CALL_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a call may take that Dify has to ask a model for.
+const MODEL_CALL_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Most bytes of a small answer that are read.
 const SMALL_BODY_LIMIT: usize = 4 * 1024 * 1024;
@@ -61,7 +65,10 @@ pub enum SetupError {
 /// A client for one Dify app. Cloning it shares its connections.
 #[derive(Clone)]
 pub struct Client {
-    http: reqwest::Client,
+    pub(super) http: reqwest::Client,
+    /// Without a limit on how long the answer may be awaited, for that would count while a file is being sent.
+    pub(super) uploads: reqwest::Client,
+    pub(super) idle_timeout: Duration,
     base: Url,
 }
 
@@ -106,51 +113,34 @@ impl Client {
         let mut headers = HeaderMap::new();
         headers.insert(header::AUTHORIZATION, bearer(&settings.key)?);
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        let http = reqwest::Client::builder()
-            .user_agent(concat!("dify-a2a-gateway/", env!("CARGO_PKG_VERSION")))
-            .default_headers(headers)
-            .connect_timeout(settings.connect_timeout)
-            .read_timeout(settings.idle_timeout)
-            .pool_idle_timeout(IDLE_CONNECTION)
-            .pool_max_idle_per_host(IDLE_CONNECTIONS)
-            .tcp_keepalive(Duration::from_secs(30))
-            .redirect(redirect::Policy::none())
-            .referer(false)
-            .no_proxy()
-            .build()
-            .map_err(SetupError::Http)?;
-        Ok(Self { http, base })
+        let builder = || {
+            reqwest::Client::builder()
+                .user_agent(concat!("dify-a2a-gateway/", env!("CARGO_PKG_VERSION")))
+                .default_headers(headers.clone())
+                .connect_timeout(settings.connect_timeout)
+                .pool_idle_timeout(IDLE_CONNECTION)
+                .pool_max_idle_per_host(IDLE_CONNECTIONS)
+                .tcp_keepalive(Duration::from_secs(30))
+                .redirect(redirect::Policy::none())
+                .referer(false)
+                .no_proxy()
+        };
+        let http = builder().read_timeout(settings.idle_timeout).build().map_err(SetupError::Http)?;
+        let uploads = builder().build().map_err(SetupError::Http)?;
+        Ok(Self { http, uploads, idle_timeout: settings.idle_timeout, base })
     }
 
-    /// `POST /chat-messages`: begins a turn and gives its stream as soon as the answer's head is there. The future
-    /// has all it needs, so it can outlive the request and the client.
+    /// Begins a turn at its endpoint and gives its stream as soon as the answer's head is there. The future has all it
+    /// needs, so it can outlive the request and the client.
     ///
     /// # Errors
     /// [`Error`]; see [`Error::is_safe_to_repeat`].
-    pub fn chat(
+    pub fn begin(
         &self,
-        request: &ChatRequest<'_>,
+        turn: &TurnBody<'_>,
     ) -> impl Future<Output = Result<EventResponse, Error>> + Send + use<> {
-        let request = self.http.post(self.at(&["chat-messages"])).json(request);
-        async move {
-            let response = accepted(request.send().await?).await?;
-            match response.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes) {
-                Some(kind) if kind.starts_with(b"text/html") => Err(Error::Strange("a web page")),
-                Some(kind) if kind.starts_with(b"application/json") => {
-                    Err(Error::Strange("a single document instead of a stream"))
-                }
-                Some(_) | None => Ok(EventResponse { response }),
-            }
-        }
-    }
-
-    /// `POST /chat-messages/{task_id}/stop`. Success says nothing: Dify gives it for any task and any user.
-    ///
-    /// # Errors
-    /// [`Error`] when Dify did not take the call.
-    pub async fn stop(&self, task_id: &str, user: &str) -> Result<(), Error> {
-        let url = self.at(&["chat-messages", task_id, "stop"]);
-        self.small(self.http.post(url).json(&StopRequest { user })).await.map(drop)
+        let request = self.http.post(self.at(&turn.path())).json(turn);
+        async move { event_response(request.send().await?).await }
     }
 
     /// `GET /info`: name, description, tags and, since 1.4, the mode.
@@ -185,26 +175,7 @@ impl Client {
         self.small(self.http.get(self.at(&["conversations"])).query(&[("user", user), ("limit", "1")])).await
     }
 
-    /// `GET /messages` with one entry of a conversation. A refusal with
-    /// [`Refusal::is_lost_conversation`] says that `user` has no such conversation.
-    ///
-    /// # Errors
-    /// [`Error`].
-    pub async fn messages(&self, conversation_id: &str, user: &str) -> Result<SmallAnswer, Error> {
-        let query = [("conversation_id", conversation_id), ("user", user), ("limit", "1")];
-        self.small(self.http.get(self.at(&["messages"])).query(&query)).await
-    }
-
-    /// `GET /workflows/run/{id}` for a run that does not exist: tells kinds of apps apart.
-    ///
-    /// # Errors
-    /// [`Error`].
-    pub async fn unknown_run(&self) -> Result<SmallAnswer, Error> {
-        let url = self.at(&["workflows", "run", "00000000-0000-0000-0000-000000000000"]);
-        self.small(self.http.get(url)).await
-    }
-
-    fn at(&self, segments: &[&str]) -> Url {
+    pub(super) fn at(&self, segments: &[&str]) -> Url {
         let mut url = self.base.clone();
         // Only addresses that cannot be a base lack segments; `base_url` refuses them.
         if let Ok(mut path) = url.path_segments_mut() {
@@ -213,19 +184,41 @@ impl Client {
         url
     }
 
-    async fn small(&self, request: RequestBuilder) -> Result<SmallAnswer, Error> {
-        let mut response = accepted(request.timeout(SMALL_CALL_TIMEOUT).send().await?).await?;
-        let version = version(response.headers());
-        let body = read_body(&mut response, SMALL_BODY_LIMIT).await?;
-        if body.len() >= SMALL_BODY_LIMIT {
-            return Err(Error::Strange("a document of unusual size"));
+    /// A call that Dify answers from what it has.
+    pub(super) async fn small(&self, request: RequestBuilder) -> Result<SmallAnswer, Error> {
+        small_answer(accepted(request.timeout(SMALL_CALL_TIMEOUT).send().await?).await?).await
+    }
+
+    /// A call that Dify needs a model for.
+    pub(super) async fn patient(&self, request: RequestBuilder) -> Result<SmallAnswer, Error> {
+        small_answer(accepted(request.timeout(MODEL_CALL_TIMEOUT).send().await?).await?).await
+    }
+}
+
+/// Reads a small answer to its end.
+pub(super) async fn small_answer(mut response: Response) -> Result<SmallAnswer, Error> {
+    let version = version(response.headers());
+    let body = read_body(&mut response, SMALL_BODY_LIMIT).await?;
+    if body.len() >= SMALL_BODY_LIMIT {
+        return Err(Error::Strange("a document of unusual size"));
+    }
+    Ok(SmallAnswer { version, body: body.into() })
+}
+
+/// The stream that a response is.
+pub(super) async fn event_response(response: Response) -> Result<EventResponse, Error> {
+    let response = accepted(response).await?;
+    match response.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes) {
+        Some(kind) if kind.starts_with(b"text/html") => Err(Error::Strange("a web page")),
+        Some(kind) if kind.starts_with(b"application/json") => {
+            Err(Error::Strange("a single document instead of a stream"))
         }
-        Ok(SmallAnswer { version, body: body.into() })
+        Some(_) | None => Ok(EventResponse { response }),
     }
 }
 
 /// The response, if its status is success; else what it says of its refusal.
-async fn accepted(mut response: Response) -> Result<Response, Error> {
+pub(super) async fn accepted(mut response: Response) -> Result<Response, Error> {
     let status = response.status();
     if status.is_success() {
         return Ok(response);

@@ -4,6 +4,7 @@ use wiremock::matchers::{body_json, header, header_exists, method, path, query_p
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
 use super::*;
+use crate::dify::request::Endpoint;
 
 const KEY: &str = "app-0123456789abcdef";
 
@@ -67,7 +68,7 @@ async fn a_turn_is_asked_for_with_key_user_and_the_right_body() {
         .expect(1)
         .mount(&server)
         .await;
-    let mut events = client(&server).chat(&ChatRequest::new("hi", "alice", Some("c1"))).await.unwrap();
+    let mut events = client(&server).begin(&TurnBody::chat("hi", "alice", Some("c1"))).await.unwrap();
     assert_eq!(events.chunk().await.unwrap().as_deref(), Some(&b"event: ping\n\n"[..]));
     assert_eq!(events.chunk().await.unwrap(), None);
 }
@@ -82,7 +83,7 @@ async fn a_stop_names_the_task_safely_and_the_user() {
         .expect(1)
         .mount(&server)
         .await;
-    client(&server).stop("a/b?", "alice").await.unwrap();
+    client(&server).stop(Endpoint::Chat, "a/b?", "alice").await.unwrap();
 }
 
 #[tokio::test]
@@ -135,7 +136,7 @@ async fn a_page_or_a_document_is_not_a_stream() {
             .respond_with(ResponseTemplate::new(200).set_body_raw("{}", kind))
             .mount(&server)
             .await;
-        let error = client(&server).chat(&ChatRequest::new("hi", "u", None)).await.unwrap_err();
+        let error = client(&server).begin(&TurnBody::chat("hi", "u", None)).await.unwrap_err();
         assert!(matches!(error, Error::Strange(_)), "{error:?}");
         assert!(!error.is_safe_to_repeat());
     }
@@ -164,7 +165,7 @@ async fn silence_is_a_timeout_that_may_not_be_repeated() {
     let impatient =
         Client::new(&ClientSettings { idle_timeout: Duration::from_millis(50), ..settings(&server.uri()) })
             .unwrap();
-    let error = impatient.chat(&ChatRequest::new("hi", "u", None)).await.unwrap_err();
+    let error = impatient.begin(&TurnBody::chat("hi", "u", None)).await.unwrap_err();
     assert!(matches!(error, Error::Timeout(_)), "{error:?}");
     assert!(!error.is_safe_to_repeat());
 }

@@ -5,12 +5,10 @@
 
 use std::borrow::Cow;
 
-use serde::Deserialize;
-
 use super::event::StreamError;
 use super::framing::TooLarge;
-use super::lenient;
 use super::reason::clean_reason;
+pub use super::refusal::Refusal;
 use crate::core::event::{Failure, FailureSource};
 
 /// Why a call to Dify gave no answer.
@@ -30,7 +28,7 @@ pub enum Error {
     Strange(&'static str),
     /// No byte came for too long.
     #[error("dify was silent for too long")]
-    Timeout(#[source] reqwest::Error),
+    Timeout(#[source] Option<reqwest::Error>),
     /// One event was too large.
     #[error(transparent)]
     TooLarge(#[from] TooLarge),
@@ -42,100 +40,9 @@ impl From<reqwest::Error> for Error {
         if error.is_connect() {
             Self::Connect(error)
         } else if error.is_timeout() {
-            Self::Timeout(error)
+            Self::Timeout(Some(error))
         } else {
             Self::Cut(error)
-        }
-    }
-}
-
-/// An HTTP status that is not success, and what its body said.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("http {status}, code {}", .code.as_deref().unwrap_or("none"))]
-pub struct Refusal {
-    /// The HTTP status.
-    pub status: u16,
-    /// Dify's code. `None` when the body is not Dify's, such as the page of a proxy.
-    pub code: Option<String>,
-    /// Dify's own words, raw.
-    pub message: String,
-}
-
-impl Refusal {
-    /// Reads the body of an answer with this status.
-    pub fn read(status: u16, body: &[u8]) -> Self {
-        #[derive(Default, Deserialize)]
-        struct Envelope<'a> {
-            #[serde(default, borrow, deserialize_with = "lenient::text")]
-            code: Option<Cow<'a, str>>,
-            #[serde(default, borrow, deserialize_with = "lenient::text")]
-            message: Option<Cow<'a, str>>,
-        }
-        let envelope: Envelope<'_> = serde_json::from_slice(body).unwrap_or_default();
-        Self {
-            status,
-            code: envelope.code.map(Cow::into_owned).filter(|code| is_code(code)),
-            message: envelope.message.unwrap_or_default().into_owned(),
-        }
-    }
-
-    /// Whether the conversation that was named cannot be gone on with: it is unknown, another user's, or closed.
-    pub fn is_lost_conversation(&self) -> bool {
-        match (self.status, self.code.as_deref()) {
-            (404, Some("not_found")) => self.message.starts_with("Conversation Not Exists"),
-            (400, Some("conversation_completed")) => true,
-            _ => false,
-        }
-    }
-
-    fn failure(&self) -> Failure {
-        let Some(code) = self.code.as_deref() else { return self.failure_of_a_proxy() };
-        match (self.status, code) {
-            (401, _) | (403, "forbidden" | "unauthorized") => not_admitted(),
-            (429, "rate_limit_error") => failure(
-                code,
-                "the Dify workspace has used up its quota; the operator of this agent has to look at it",
-                Retry::Useless,
-            ),
-            (429, "too_many_requests") => {
-                failure(code, "the Dify app is busy with other requests; try again later", Retry::MayHelp)
-            }
-            (status, _) => of_code(code, status, &self.message),
-        }
-    }
-
-    /// A body that is not Dify's: something between the gateway and Dify answered.
-    fn failure_of_a_proxy(&self) -> Failure {
-        match self.status {
-            401 | 403 => not_admitted(),
-            404 | 405 => failure(
-                "upstream_not_found",
-                "the gateway's Dify address does not lead to Dify's API; the operator of this agent has to look at it",
-                Retry::Useless,
-            ),
-            413 => Failure {
-                source: FailureSource::Caller,
-                ..failure(
-                    "upstream_too_large",
-                    "the message is larger than the server before Dify lets through",
-                    Retry::Useless,
-                )
-            },
-            429 => failure(
-                "rate_limited",
-                "Dify takes no more requests for now; try again later",
-                Retry::MayHelp,
-            ),
-            502..=504 | 520..=530 => failure(
-                "upstream_unavailable",
-                "Dify did not answer the server in front of it; try again later",
-                Retry::MayHelp,
-            ),
-            status => failure(
-                "upstream_error",
-                &format!("Dify answered with HTTP status {status}"),
-                if status >= 500 { Retry::MayHelp } else { Retry::Useless },
-            ),
         }
     }
 }
@@ -214,6 +121,12 @@ pub fn of_stream_error(error: &StreamError<'_>) -> Failure {
     of_code(code, status, &error.message)
 }
 
+/// The input that Dify misses, if these words of a refusal or a failed run say so (`X is required in input form`).
+pub fn missing_input(raw: &str) -> Option<&str> {
+    let name = raw.strip_suffix(" is required in input form")?;
+    (!name.is_empty() && name.len() <= 256 && !name.contains(char::is_control)).then_some(name)
+}
+
 /// A run of a graph that ended as failed.
 pub fn of_failed_run(reason: Option<&str>) -> Failure {
     let raw = reason.unwrap_or_default();
@@ -239,7 +152,7 @@ pub fn of_paused_run() -> Failure {
 }
 
 /// Dify's table of codes, as HTTP statuses and as `error` events.
-fn of_code(code: &str, status: u16, raw: &str) -> Failure {
+pub(super) fn of_code(code: &str, status: u16, raw: &str) -> Failure {
     let retry_if_server = if status >= 500 { Retry::MayHelp } else { Retry::Useless };
     let operator = |what| {
         failure(code, &format!("{what}; the operator of this agent has to look at it"), Retry::Useless)
@@ -272,15 +185,45 @@ fn of_code(code: &str, status: u16, raw: &str) -> Failure {
         "invalid_param" if raw.starts_with("Run failed") => {
             Failure { code: Cow::Borrowed("invalid_param"), ..of_failed_run(Some(raw)) }
         }
-        "invalid_param" | "bad_request" => Failure {
-            source: FailureSource::Caller,
-            ..failure(code, &with_reason("Dify did not accept the request", raw), Retry::Useless)
-        },
+        "invalid_param" if raw.starts_with("Workflow not published") => {
+            operator("the Dify app has no published version")
+        }
+        "invalid_param" | "bad_request" => {
+            of_caller(code, &with_reason("Dify did not accept the request", raw))
+        }
+        "invalid_form_data" => {
+            of_caller(code, &with_reason("Dify did not accept the answer to the form", raw))
+        }
+        "human_input_form_submitted" => {
+            failure(code, "the form has already been answered, and the first answer counts", Retry::Useless)
+        }
+        "human_input_form_expired" => {
+            failure(code, "the time for answering the form is over", Retry::Useless)
+        }
+        "file_too_large" => of_caller(code, "the file is larger than Dify takes"),
+        "unsupported_file_type" => of_caller(code, "Dify does not take files of this type"),
+        "file_extension_blocked" => of_caller(code, "Dify does not take files with this extension"),
+        "filename_not_exists_error" => of_caller(code, "Dify takes no file without a name"),
+        "too_many_files" => of_caller(code, "there are more files than Dify takes at once"),
+        "not_found" if raw.starts_with("Workflow run not found") => {
+            failure("run_not_found", "Dify does not have this run any more", Retry::Useless)
+        }
+        "not_found" if raw.starts_with("Form not found") => {
+            failure("form_not_found", "Dify does not have this form any more", Retry::Useless)
+        }
+        "not_found" if raw.starts_with("Workflow not found with id") => {
+            operator("Dify does not have the version of the app that the gateway is set to")
+        }
         "internal_server_error" | "unknown" => {
             failure(code, "Dify had an internal error; try again later", Retry::MayHelp)
         }
         _ => failure(code, &with_reason("Dify could not do it", raw), retry_if_server),
     }
+}
+
+/// The caller's own doing.
+pub(super) fn of_caller(code: &str, message: &str) -> Failure {
+    Failure { source: FailureSource::Caller, ..failure(code, message, Retry::Useless) }
 }
 
 /// The model's trouble, told as the model's: its key is not the gateway's.
@@ -318,7 +261,7 @@ fn sounds_temporary(raw: &str) -> bool {
     .any(|sign| lower.contains(sign))
 }
 
-fn not_admitted() -> Failure {
+pub(super) fn not_admitted() -> Failure {
     Failure {
         source: FailureSource::Gateway,
         ..failure(
@@ -336,19 +279,19 @@ fn with_reason(what: &str, raw: &str) -> String {
     }
 }
 
-fn is_code(code: &str) -> bool {
+pub(super) fn is_code(code: &str) -> bool {
     (1..=64).contains(&code.len())
         && code.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
 }
 
 /// Whether the same message may succeed later.
 #[derive(Clone, Copy)]
-enum Retry {
+pub(super) enum Retry {
     MayHelp,
     Useless,
 }
 
-fn failure(code: &str, message: &str, retry: Retry) -> Failure {
+pub(super) fn failure(code: &str, message: &str, retry: Retry) -> Failure {
     Failure {
         code: Cow::Owned(code.to_owned()),
         message: message.to_owned(),

@@ -146,3 +146,50 @@ fn nothing_of_a_failed_request_shows_its_address() {
     assert!(!message.contains("5002") && !message.contains("secret"), "{message}");
     assert_eq!(error.to_string(), "dify refused the request: http 400, code invalid_param");
 }
+
+#[test]
+fn files_and_forms_that_dify_does_not_take_are_told_as_what_they_are() {
+    for (name, code, source) in [
+        ("error_413_file_too_large", "file_too_large", FailureSource::Caller),
+        ("human_input_submit_bad_action", "invalid_form_data", FailureSource::Caller),
+        ("human_input_submit_missing_input", "invalid_form_data", FailureSource::Caller),
+        ("human_input_submit_twice", "human_input_form_submitted", FailureSource::Dify),
+        ("human_input_timeout_submit_too_late", "human_input_form_expired", FailureSource::Dify),
+        ("human_input_events_other_user", "run_not_found", FailureSource::Dify),
+        ("workflow_run_detail_unknown", "run_not_found", FailureSource::Dify),
+        ("human_input_form_unknown", "form_not_found", FailureSource::Dify),
+        ("workflow_file_wrong_kind", "invalid_param", FailureSource::Caller),
+        ("workflow_error_400_missing_input_blocking", "invalid_param", FailureSource::Caller),
+    ] {
+        let failure = Error::Refused(refusal(&format!("1.14.2/{name}"))).failure();
+        assert_eq!(
+            (failure.code.as_ref(), failure.source, failure.retryable),
+            (code, source, false),
+            "{name}"
+        );
+        assert!(!failure.message.contains("form_id"), "{}", failure.message);
+    }
+    for (status, code) in [
+        (415, "unsupported_file_type"),
+        (400, "file_extension_blocked"),
+        (400, "too_many_files"),
+        (400, "filename_not_exists_error"),
+    ] {
+        let body = format!(r#"{{"code":"{code}","message":"","status":{status}}}"#);
+        let failure = Error::Refused(Refusal::read(status, body.as_bytes())).failure();
+        assert_eq!((failure.code.as_ref(), failure.source), (code, FailureSource::Caller));
+    }
+    let unpublished = Refusal::read(400, br#"{"code":"invalid_param","message":"Workflow not published"}"#);
+    assert_eq!(Error::Refused(unpublished).failure().source, FailureSource::Dify);
+    let unpinned = Refusal::read(404, br#"{"code":"not_found","message":"Workflow not found with id: x"}"#);
+    assert!(Error::Refused(unpinned).failure().message.contains("version"));
+}
+
+#[test]
+fn a_missing_input_is_known_by_difys_words() {
+    assert_eq!(missing_input("topic is required in input form"), Some("topic"));
+    assert_eq!(missing_input("a b is required in input form"), Some("a b"));
+    for other in ["", " is required in input form", "topic is required", "x in input form must be a file"] {
+        assert_eq!(missing_input(other), None, "{other}");
+    }
+}

@@ -9,8 +9,10 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::files::FileObject;
+use super::human::HumanForm;
 use super::mend;
-use super::wire::Wire;
+use super::wire::{self, Wire};
 
 /// Why a frame is no event. The JSON parser's own words are left out, for they may quote the frame.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -32,6 +34,8 @@ pub struct Frame<'a> {
     pub conversation_id: Option<Cow<'a, str>>,
     /// The run of the graph, for chatflows and workflows.
     pub workflow_run_id: Option<Cow<'a, str>>,
+    /// The message that is being answered. Chat family and text generators.
+    pub message_id: Option<Cow<'a, str>>,
     /// What happened.
     pub event: DifyEvent<'a>,
 }
@@ -51,11 +55,11 @@ pub enum DifyEvent<'a> {
     /// The turn failed, although its HTTP status is 200.
     Error(StreamError<'a>),
     /// A human form was answered, the run goes on.
-    HumanInputFormFilled,
+    HumanInputFormFilled(FormFilled<'a>),
     /// A human form was not answered in time, the run goes on.
-    HumanInputFormTimeout,
+    HumanInputFormTimeout(FormTimeout<'a>),
     /// A human form has to be answered.
-    HumanInputRequired,
+    HumanInputRequired(Box<HumanForm>),
     /// An iteration node is done.
     IterationCompleted(Node<'a>),
     /// A round of an iteration begins.
@@ -76,7 +80,7 @@ pub enum DifyEvent<'a> {
     /// The answer is complete.
     MessageEnd(MessageEnd<'a>),
     /// The app produced a file.
-    MessageFile,
+    MessageFile(MessageFile<'a>),
     /// A piece of the answer under the name of `message_file`: chat apps do that once the message has a file.
     MessageFileText {
         /// The piece, may be empty.
@@ -119,7 +123,10 @@ pub enum DifyEvent<'a> {
         reason: Cow<'a, str>,
     },
     /// A piece of speech.
-    TtsMessage,
+    TtsMessage {
+        /// The piece, Base64 of a part of an MP3.
+        audio: Cow<'a, str>,
+    },
     /// The end of speech.
     TtsMessageEnd,
     /// An event of a version that is not known here.
@@ -130,9 +137,9 @@ pub enum DifyEvent<'a> {
     /// The run of the graph is over.
     WorkflowFinished(WorkflowFinished<'a>),
     /// The run waits for people. The stream ends here.
-    WorkflowPaused,
+    WorkflowPaused(WorkflowPaused),
     /// The run of the graph begins, or goes on after a pause.
-    WorkflowStarted,
+    WorkflowStarted(WorkflowStarted<'a>),
 }
 
 /// A step inside an Agent node.
@@ -142,6 +149,12 @@ pub struct AgentLog<'a> {
     pub id: Cow<'a, str>,
     /// Its label, such as `CALL current_time`.
     pub label: Cow<'a, str>,
+    /// The id of the step that it is part of.
+    pub parent_id: Option<Cow<'a, str>>,
+    /// How it stands: `start`, `success`, `error`.
+    pub status: Cow<'a, str>,
+    /// How long it took, seconds.
+    pub elapsed_time: Option<f64>,
 }
 
 /// A round of an agent.
@@ -166,6 +179,43 @@ pub struct StreamError<'a> {
     pub message: Cow<'a, str>,
 }
 
+/// A human form that was answered.
+#[derive(Debug)]
+pub struct FormFilled<'a> {
+    /// The node that asked.
+    pub node_id: Cow<'a, str>,
+    /// That node's title.
+    pub node_title: Cow<'a, str>,
+    /// The id of the action that was chosen.
+    pub action_id: Cow<'a, str>,
+    /// What that action's button says.
+    pub action_text: Cow<'a, str>,
+}
+
+/// A human form that nobody answered in time.
+#[derive(Debug)]
+pub struct FormTimeout<'a> {
+    /// The node that asked.
+    pub node_id: Cow<'a, str>,
+    /// That node's title.
+    pub node_title: Cow<'a, str>,
+    /// Until when it could be answered, Unix seconds.
+    pub expiration_time: Option<u64>,
+}
+
+/// A file that the app or one of its tools produced.
+#[derive(Debug)]
+pub struct MessageFile<'a> {
+    /// Its id among the message's files.
+    pub id: Cow<'a, str>,
+    /// Dify's kind of it, such as `image`.
+    pub kind: Cow<'a, str>,
+    /// Whose it is: `assistant` or `user`.
+    pub belongs_to: Cow<'a, str>,
+    /// Where it is for now; may be relative, and is empty if it was not told.
+    pub url: Cow<'a, str>,
+}
+
 /// The end of an answer.
 #[derive(Debug, Default)]
 pub struct MessageEnd<'a> {
@@ -175,6 +225,8 @@ pub struct MessageEnd<'a> {
     pub retriever_resources: Option<&'a RawValue>,
     /// Whether an annotation gave the answer.
     pub annotated: bool,
+    /// The files of the answer, an array; see [`MessageEnd::files`].
+    pub files: Option<&'a RawValue>,
 }
 
 /// A node of a graph, or a round of one.
@@ -186,6 +238,42 @@ pub struct Node<'a> {
     pub node_type: Cow<'a, str>,
     /// How it ended: `succeeded`, `failed`, `exception`, `stopped`, `retry`, `paused`. Empty when it begins.
     pub status: Cow<'a, str>,
+    /// The id of this execution of it, the same from its beginning to its end.
+    pub id: Cow<'a, str>,
+    /// Its id in the graph.
+    pub node_id: Cow<'a, str>,
+    /// Of a round, its number: from 0 in an iteration, from 1 in a loop. Says nothing elsewhere.
+    pub index: Option<u64>,
+    /// How many rounds there will be, at the beginning of an iteration; at most, of a loop.
+    pub rounds: Option<u64>,
+    /// How long it took, seconds.
+    pub elapsed_time: Option<f64>,
+    /// The how manieth try failed, from 1.
+    pub retry_index: Option<u64>,
+    /// The node of the iteration that it is in.
+    pub iteration_id: Option<Cow<'a, str>>,
+    /// The node of the loop that it is in.
+    pub loop_id: Option<Cow<'a, str>>,
+}
+
+/// The beginning of a run, or of a part of it.
+#[derive(Debug)]
+pub struct WorkflowStarted<'a> {
+    /// The run's id.
+    pub id: Cow<'a, str>,
+    /// Whether it goes on after a pause. Never before 1.13.
+    pub is_resumption: bool,
+}
+
+/// Why a run waits.
+#[derive(Debug, Default)]
+pub struct WorkflowPaused {
+    /// The forms that wait for people, each of which is also told of by its own event.
+    pub forms: Vec<HumanForm>,
+    /// Other things that it waits for, by the names of their types; nobody but Dify can do these.
+    pub other_reasons: Vec<String>,
+    /// The nodes that wait, by their ids in the graph.
+    pub paused_nodes: Vec<String>,
 }
 
 /// The end of a run.
@@ -201,9 +289,15 @@ pub struct WorkflowFinished<'a> {
     pub elapsed_time: Option<f64>,
     /// How many nodes failed without failing the run.
     pub exceptions_count: Option<u64>,
+    /// The files among its outputs, an array; see [`WorkflowFinished::files`].
+    pub files: Option<&'a RawValue>,
+    /// How many nodes ran.
+    pub total_steps: Option<u64>,
+    /// How many tokens its models used.
+    pub total_tokens: Option<u64>,
 }
 
-/// How a run ended.
+/// How a run ended, or how it stands.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum RunStatus<'a> {
     /// Badly.
@@ -212,10 +306,29 @@ pub enum RunStatus<'a> {
     Other(Cow<'a, str>),
     /// Well, although some nodes failed.
     PartialSucceeded,
+    /// It waits for people.
+    Paused,
+    /// It is at work.
+    Running,
     /// It was stopped: by its caller, in the console, or by a time limit.
     Stopped,
     /// Well.
     Succeeded,
+}
+
+impl<'a> RunStatus<'a> {
+    /// Reads Dify's name of a status.
+    pub fn from_name(name: Cow<'a, str>) -> Self {
+        match name.as_ref() {
+            "failed" => Self::Failed,
+            "partial-succeeded" => Self::PartialSucceeded,
+            "paused" => Self::Paused,
+            "running" => Self::Running,
+            "stopped" => Self::Stopped,
+            "succeeded" => Self::Succeeded,
+            _ => Self::Other(name),
+        }
+    }
 }
 
 impl<'a> Frame<'a> {
@@ -225,7 +338,14 @@ impl<'a> Frame<'a> {
     /// [`DecodeError`] when it is no event of Dify at all.
     pub fn decode(data: &'a str) -> Result<Self, DecodeError> {
         let wire: Wire<'a> = serde_json::from_str(data).map_err(|_| DecodeError::NotJson)?;
-        wire.into_frame().ok_or(DecodeError::NoName)
+        let mut frame = wire.into_frame().ok_or(DecodeError::NoName)?;
+        // These are rare and deep, so they are read by themselves.
+        match &mut frame.event {
+            DifyEvent::HumanInputRequired(form) => **form = wire::form(data),
+            DifyEvent::WorkflowPaused(paused) => *paused = wire::paused(data),
+            _ => {}
+        }
+        Ok(frame)
     }
 
     /// The same, and what is wrong only in form (a lone surrogate, two members with one name) is put right: the
@@ -244,7 +364,19 @@ impl<'a> Frame<'a> {
     }
 }
 
+impl MessageEnd<'_> {
+    /// The files of the answer.
+    pub fn files(&self) -> Vec<FileObject> {
+        self.files.map(|files| FileObject::list(files.get())).unwrap_or_default()
+    }
+}
+
 impl WorkflowFinished<'_> {
+    /// The files among its outputs, as Dify found them.
+    pub fn files(&self) -> Vec<FileObject> {
+        self.files.map(|files| FileObject::list(files.get())).unwrap_or_default()
+    }
+
     /// The answer as the graph sees it (`outputs.answer`), if it has one.
     pub fn answer(&self) -> Option<String> {
         #[derive(Deserialize)]

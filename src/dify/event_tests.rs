@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::dify::fixture;
 
 fn event(data: &str) -> DifyEvent<'_> {
     Frame::decode(data).unwrap().event
@@ -72,7 +73,11 @@ fn a_message_file_is_text_when_it_has_an_answer_and_a_file_when_it_has_none() {
         DifyEvent::MessageFileText { answer } if answer == "more"
     ));
     let file = r#"{"event":"message_file","id":"f","type":"image","belongs_to":"assistant","url":"https://h/f.png"}"#;
-    assert!(matches!(event(file), DifyEvent::MessageFile));
+    let DifyEvent::MessageFile(file) = event(file) else { panic!("not a file") };
+    assert_eq!(
+        (file.id.as_ref(), file.kind.as_ref(), file.belongs_to.as_ref(), file.url.as_ref()),
+        ("f", "image", "assistant", "https://h/f.png")
+    );
 }
 
 #[test]
@@ -179,6 +184,167 @@ fn a_frame_that_is_wrong_in_form_only_is_put_right() {
         DifyEvent::WorkflowFinished(finished) => assert_eq!(finished.answer().as_deref(), Some("\u{fffd}?")),
         other => panic!("{other:?}"),
     }
+}
+
+/// The events of a recorded stream.
+fn recorded(name: &str, mut see: impl FnMut(&Frame<'_>)) {
+    for frame in fixture::frames(&fixture::recording(name).body) {
+        see(&Frame::decode(&frame).unwrap());
+    }
+}
+
+#[test]
+fn a_form_that_waits_is_told_whole() {
+    let mut forms = Vec::new();
+    recorded("1.14.2/human_input", |frame| match &frame.event {
+        DifyEvent::HumanInputRequired(form) => forms.push((**form).clone()),
+        DifyEvent::WorkflowPaused(paused) => {
+            assert_eq!(paused.paused_nodes, ["human"]);
+            assert!(paused.other_reasons.is_empty());
+            forms.extend(paused.forms.iter().cloned());
+        }
+        _ => {}
+    });
+    let [told, again] = forms.as_slice() else { panic!("{forms:?}") };
+    assert_eq!(told, again);
+    assert_eq!(told.form_id, "01a200dc-e09c-710a-ab15-086b1554599c");
+    assert_eq!((told.node_id.as_str(), told.node_title.as_str()), ("human", "Approve it"));
+    assert_eq!(told.form_token.as_ref().unwrap().expose(), "4y7VruODqDhZ2SIisyKIcP");
+    assert_eq!(told.expiration_time, Some(1_795_440_405));
+    assert!(told.display_in_ui && told.is_answerable());
+    assert!(!format!("{told:?}").contains("4y7VruODqDhZ2SIisyKIcP"));
+}
+
+#[test]
+fn the_reasons_of_a_pause_may_be_others_and_may_be_broken() {
+    let frame = r#"{"event":"workflow_paused","data":{"paused_nodes":["a",7,"b"],"reasons":[{"TYPE":"scheduled"},{"TYPE":"human_input_required","form_id":"f","form_token":null,"inputs":null,"actions":[7],"form_id":"g"},7,{}]}}"#;
+    let DifyEvent::WorkflowPaused(paused) = event(frame) else { panic!("not paused") };
+    assert_eq!(paused.paused_nodes, ["a", "b"]);
+    assert_eq!(paused.other_reasons, ["scheduled", "", ""]);
+    assert_eq!(paused.forms.len(), 1);
+    assert_eq!(paused.forms[0].form_id, "g");
+    assert!(!paused.forms[0].is_answerable());
+    for data in ["null", "[]", "7", "{}", r#"{"reasons":{},"paused_nodes":""}"#] {
+        let frame = format!(r#"{{"event":"workflow_paused","data":{data}}}"#);
+        let DifyEvent::WorkflowPaused(paused) = event(&frame) else { panic!("{data}") };
+        assert!(paused.forms.is_empty() && paused.other_reasons.is_empty());
+        let frame = format!(r#"{{"event":"human_input_required","data":{data}}}"#);
+        let DifyEvent::HumanInputRequired(form) = event(&frame) else { panic!("{data}") };
+        assert!(!form.is_answerable() && form.actions.is_empty());
+    }
+}
+
+#[test]
+fn an_answered_form_and_a_forgotten_one_are_told_apart() {
+    let mut resumed = Vec::new();
+    recorded("1.14.2/human_input_events_continue_on_pause", |frame| match &frame.event {
+        DifyEvent::WorkflowStarted(started) => resumed.push(started.is_resumption),
+        DifyEvent::HumanInputFormFilled(filled) => {
+            assert_eq!((filled.node_id.as_ref(), filled.node_title.as_ref()), ("human", "Approve it"));
+            assert_eq!((filled.action_id.as_ref(), filled.action_text.as_ref()), ("approve", "Approve"));
+            resumed.push(true);
+        }
+        _ => {}
+    });
+    assert_eq!(resumed, [false, true, true]);
+    let mut late = Vec::new();
+    recorded("1.14.2/human_input_timeout_events", |frame| {
+        if let DifyEvent::HumanInputFormTimeout(timeout) = &frame.event {
+            assert_eq!(timeout.node_title, "Approve it");
+            late.push(timeout.expiration_time);
+        }
+    });
+    assert_eq!(late, [Some(1_795_311_620)]);
+}
+
+#[test]
+fn files_are_found_where_each_version_puts_them() {
+    let mut found = Vec::new();
+    recorded("1.14.2/chatflow_with_files", |frame| match &frame.event {
+        DifyEvent::MessageEnd(end) => found.extend(end.files()),
+        DifyEvent::WorkflowFinished(finished) => found.extend(finished.files()),
+        _ => {}
+    });
+    let names: Vec<_> = found.iter().map(|file| file.filename.as_deref().unwrap_or_default()).collect();
+    assert_eq!(names, ["hello.txt", "dot.png", "hello.txt", "dot.png"]);
+    for version in ["1.14.2", "0.15.3"] {
+        let mut found = Vec::new();
+        recorded(&format!("{version}/workflow_file_ok"), |frame| {
+            if let DifyEvent::WorkflowFinished(finished) = &frame.event {
+                found = finished.files();
+                assert_eq!((finished.total_steps, finished.total_tokens), (Some(2), Some(0)));
+            }
+        });
+        assert_eq!(found.len(), 2, "{version}");
+    }
+}
+
+#[test]
+fn nodes_have_ids_times_rounds_and_tries() {
+    let mut tries = Vec::new();
+    recorded("1.14.2/workflow_retry", |frame| match &frame.event {
+        DifyEvent::NodeStarted(node) if node.node_type == "code" => {
+            assert_eq!((node.node_id.as_ref(), node.elapsed_time), ("code", None));
+            tries.push((node.id.clone().into_owned(), None));
+        }
+        DifyEvent::NodeRetry(node) => {
+            assert!(node.elapsed_time.is_some());
+            tries.push((node.id.clone().into_owned(), node.retry_index));
+        }
+        DifyEvent::NodeFinished(node) if node.node_type == "code" => {
+            tries.push((node.id.clone().into_owned(), None));
+        }
+        _ => {}
+    });
+    assert_eq!(tries.iter().map(|(_, index)| *index).collect::<Vec<_>>(), [None, Some(1), Some(2), None]);
+    assert!(tries.iter().all(|(id, _)| *id == tries[0].0 && id.len() == 36));
+
+    let iteration = r#"{"event":"iteration_started","data":{"id":"1","node_id":"1","node_type":"iteration","title":"I","metadata":{"iteration_length":3},"inputs":{"iterator_selector":[1,2,3]}}}"#;
+    assert!(matches!(event(iteration), DifyEvent::IterationStarted(node) if node.rounds == Some(3)));
+    let round = r#"{"event":"loop_next","data":{"id":"1","node_id":"1","node_type":"loop","title":"L","index":1,"pre_loop_output":{}}}"#;
+    assert!(matches!(event(round), DifyEvent::LoopNext(node) if node.index == Some(1)));
+    let inner =
+        r#"{"event":"node_started","data":{"id":"1","metadata":null,"iteration_id":"it","loop_id":null}}"#;
+    let DifyEvent::NodeStarted(node) = event(inner) else { panic!("not a node") };
+    assert_eq!((node.iteration_id.as_deref(), node.loop_id), (Some("it"), None));
+}
+
+#[test]
+fn a_step_of_an_agent_node_tells_its_place_state_and_time() {
+    let log = r#"{"event":"agent_log","data":{"node_execution_id":"n","id":"i","label":"CALL x","parent_id":"p","error":null,"status":"success","data":{"output":{}},"metadata":{"started_at":1.0,"elapsed_time":1.5,"provider":"time"},"node_id":"agent"}}"#;
+    let DifyEvent::AgentLog(log) = event(log) else { panic!("not a log") };
+    assert_eq!(
+        (log.status.as_ref(), log.parent_id.as_deref(), log.elapsed_time),
+        ("success", Some("p"), Some(1.5))
+    );
+}
+
+#[test]
+fn speech_is_borrowed_and_messages_have_ids() {
+    let frame = Frame::decode(r#"{"event":"tts_message","message_id":"m","audio":"qqqq=="}"#).unwrap();
+    assert_eq!(frame.message_id.as_deref(), Some("m"));
+    assert!(matches!(frame.event, DifyEvent::TtsMessage { audio: Cow::Borrowed("qqqq==") }));
+    assert_eq!(Frame::decode(r#"{"event":"ping","message_id":""}"#).unwrap().message_id, None);
+}
+
+#[test]
+fn every_recorded_stream_is_made_of_known_events() {
+    let mut streams = 0;
+    for version in ["1.14.2", "0.15.3"] {
+        for entry in std::fs::read_dir(fixture::folder().join(version)).unwrap() {
+            let path = entry.unwrap().path();
+            let recording = fixture::read(&path);
+            if memchr::memmem::find(&recording.raw, b"text/event-stream").is_none() {
+                continue;
+            }
+            streams += 1;
+            for frame in fixture::frames(&recording.body) {
+                let event = Frame::decode(&frame).unwrap().event;
+                assert!(!matches!(event, DifyEvent::Unknown { .. }), "{}: {event:?}", path.display());
+            }
+        }
+    }
+    assert!(streams > 150, "only {streams} recorded streams were found");
 }
 
 proptest! {

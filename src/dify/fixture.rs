@@ -25,9 +25,11 @@ pub(crate) fn recording(name: &str) -> Recording {
 /// Reads a recording from its file.
 pub(crate) fn read(path: &Path) -> Recording {
     let raw = std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let head = memchr::memmem::find(&raw, b"\r\n\r\n").expect("a head");
-    let status = std::str::from_utf8(&raw[9..12]).unwrap().parse().unwrap();
-    let body = raw[head + 4..].to_vec();
+    // An upload is asked for before it is answered.
+    let answer = raw.strip_prefix(b"HTTP/1.1 100 Continue\r\n\r\n").unwrap_or(&raw);
+    let head = memchr::memmem::find(answer, b"\r\n\r\n").expect("a head");
+    let status = std::str::from_utf8(&answer[9..12]).unwrap().parse().unwrap();
+    let body = answer[head + 4..].to_vec();
     Recording { raw, status, body }
 }
 
@@ -40,4 +42,15 @@ pub(crate) fn frames(body: &[u8]) -> Vec<String> {
         frames.extend(super::sse::data(&block).unwrap().map(std::borrow::Cow::into_owned));
     }
     frames
+}
+
+/// A client of a stand-in for Dify.
+pub(crate) fn client(url: &str) -> super::client::Client {
+    super::client::Client::new(&super::client::ClientSettings {
+        url: url.to_owned(),
+        key: secrecy::SecretString::from("app-0123456789abcdef"),
+        connect_timeout: std::time::Duration::from_secs(2),
+        idle_timeout: std::time::Duration::from_secs(2),
+    })
+    .unwrap()
 }

@@ -1,6 +1,7 @@
 //! Reading JSON fields that Dify's versions write differently: a value of an unexpected type reads as absent.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -15,8 +16,27 @@ where
 {
     Ok(match deserializer.deserialize_any(ScalarVisitor)? {
         Scalar::Text(text) => Some(text),
-        Scalar::Integer(_) | Scalar::Real(_) | Scalar::Other => None,
+        Scalar::Flag(_) | Scalar::Integer(_) | Scalar::Real(_) | Scalar::Other => None,
     })
+}
+
+/// The same, owned; anything else reads as no text.
+pub(super) fn owned<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    Ok(text(deserializer)?.map(Cow::into_owned).unwrap_or_default())
+}
+
+/// The same, owned and not empty; anything else reads as absent.
+pub(super) fn filled<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: From<String>,
+{
+    Ok(text(deserializer)?.filter(|text| !text.is_empty()).map(|text| T::from(text.into_owned())))
+}
+
+/// A flag; anything but `false` reads as set.
+pub(super) fn unless_false<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    Ok(!matches!(deserializer.deserialize_any(ScalarVisitor)?, Scalar::Flag(false)))
 }
 
 /// A count: a whole number that is not negative, also written as a string.
@@ -27,7 +47,7 @@ where
     Ok(match deserializer.deserialize_any(ScalarVisitor)? {
         Scalar::Integer(number) => Some(number),
         Scalar::Text(text) => text.parse().ok(),
-        Scalar::Real(_) | Scalar::Other => None,
+        Scalar::Flag(_) | Scalar::Real(_) | Scalar::Other => None,
     })
 }
 
@@ -40,7 +60,7 @@ where
         Scalar::Integer(number) => u32::try_from(number).ok().map(f64::from),
         Scalar::Real(number) => Some(number),
         Scalar::Text(text) => text.parse().ok(),
-        Scalar::Other => None,
+        Scalar::Flag(_) | Scalar::Other => None,
     })
 }
 
@@ -54,6 +74,7 @@ where
 }
 
 enum Scalar<'a> {
+    Flag(bool),
     Integer(u64),
     Other,
     Real(f64),
@@ -69,8 +90,8 @@ impl<'de> Visitor<'de> for ScalarVisitor {
         f.write_str("any value")
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
-        Ok(Scalar::Other)
+    fn visit_bool<E>(self, value: bool) -> Result<Self::Value, E> {
+        Ok(Scalar::Flag(value))
     }
 
     fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
@@ -164,4 +185,19 @@ where
     let array = Option::<&RawValue>::deserialize(deserializer)?.map(RawValue::get).unwrap_or_default();
     let items: Vec<&RawValue> = serde_json::from_str(array).unwrap_or_default();
     Ok(items.iter().filter_map(|item| serde_json::from_str(item.get()).ok()).collect())
+}
+
+/// The members of an object by name, their values as text: strings as they are, numbers and the like as JSON. What is
+/// null is left out, and so is anything that is no object.
+pub(super) fn texts<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<String, String>, D::Error> {
+    let object = Option::<&RawValue>::deserialize(deserializer)?.map(RawValue::get).unwrap_or_default();
+    let members: BTreeMap<String, &RawValue> = serde_json::from_str(object).unwrap_or_default();
+    let text = |value: &RawValue| match serde_json::from_str::<String>(value.get()) {
+        Ok(text) => Some(text),
+        Err(_) if value.get() == "null" => None,
+        Err(_) => Some(value.get().to_owned()),
+    };
+    Ok(members.into_iter().filter_map(|(name, value)| Some((name, text(value)?))).collect())
 }

@@ -6,18 +6,26 @@
 //! ```
 
 pub mod app_info;
+mod calls;
 pub mod client;
 pub mod error;
 pub mod event;
 pub mod features;
 pub mod file_kind;
+pub mod files;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub mod form;
 pub mod framing;
+pub mod human;
+pub mod human_answer;
 mod lenient;
 pub(crate) mod mend;
+pub mod outputs;
 pub mod reason;
+pub mod refusal;
 pub mod request;
 pub mod sse;
+pub mod stored;
+pub mod upload;
 mod wire;

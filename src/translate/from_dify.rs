@@ -147,10 +147,12 @@ impl Fold {
             DifyEvent::MessageEnd(end) => return self.message_end(end, emit),
             DifyEvent::WorkflowFinished(finished) => return self.workflow_finished(finished, emit),
             DifyEvent::Error(stream_error) => return self.fail(error::of_stream_error(stream_error), emit),
-            DifyEvent::WorkflowPaused => return self.fail(error::of_paused_run(), emit),
-            DifyEvent::HumanInputRequired => self.awaits_human = true,
-            DifyEvent::HumanInputFormFilled | DifyEvent::HumanInputFormTimeout => self.awaits_human = false,
-            DifyEvent::WorkflowStarted
+            DifyEvent::WorkflowPaused(_) => return self.fail(error::of_paused_run(), emit),
+            DifyEvent::HumanInputRequired(_) => self.awaits_human = true,
+            DifyEvent::HumanInputFormFilled(_) | DifyEvent::HumanInputFormTimeout(_) => {
+                self.awaits_human = false
+            }
+            DifyEvent::WorkflowStarted(_)
             | DifyEvent::NodeFinished(_)
             | DifyEvent::NodeRetry(_)
             | DifyEvent::NodeStarted(_) => self.is_graph = true,
@@ -161,11 +163,11 @@ impl Fold {
             | DifyEvent::LoopCompleted(_)
             | DifyEvent::LoopNext(_)
             | DifyEvent::LoopStarted(_)
-            | DifyEvent::MessageFile
+            | DifyEvent::MessageFile(_)
             | DifyEvent::ParallelBranchFinished
             | DifyEvent::ParallelBranchStarted
             | DifyEvent::Ping
-            | DifyEvent::TtsMessage
+            | DifyEvent::TtsMessage { .. }
             | DifyEvent::TtsMessageEnd
             | DifyEvent::Unknown { .. } => {}
         }
@@ -256,8 +258,8 @@ impl Fold {
         let failure = match &finished.status {
             RunStatus::Failed => error::of_failed_run(reason),
             RunStatus::Stopped => error::of_stopped_run(reason),
-            RunStatus::Other(status) if status == "paused" => error::of_paused_run(),
-            RunStatus::Other(_) => error::of_failed_run(reason),
+            RunStatus::Paused => error::of_paused_run(),
+            RunStatus::Other(_) | RunStatus::Running => error::of_failed_run(reason),
             RunStatus::PartialSucceeded | RunStatus::Succeeded => return self.run_done(finished, emit),
         };
         if self.phase == Phase::Running {

@@ -44,12 +44,12 @@ impl Policy {
             DifyEvent::AgentLog(log) => self.log(log),
             DifyEvent::AgentMessage { .. }
             | DifyEvent::Error(_)
-            | DifyEvent::HumanInputFormFilled
-            | DifyEvent::HumanInputFormTimeout
-            | DifyEvent::HumanInputRequired
+            | DifyEvent::HumanInputFormFilled(_)
+            | DifyEvent::HumanInputFormTimeout(_)
+            | DifyEvent::HumanInputRequired(_)
             | DifyEvent::Message { .. }
             | DifyEvent::MessageEnd(_)
-            | DifyEvent::MessageFile
+            | DifyEvent::MessageFile(_)
             | DifyEvent::MessageFileText { .. }
             | DifyEvent::MessageReplace { .. }
             | DifyEvent::ParallelBranchFinished
@@ -58,12 +58,12 @@ impl Policy {
             | DifyEvent::ReasoningChunk { .. }
             | DifyEvent::TextChunk { .. }
             | DifyEvent::TextReplace { .. }
-            | DifyEvent::TtsMessage
+            | DifyEvent::TtsMessage { .. }
             | DifyEvent::TtsMessageEnd
             | DifyEvent::Unknown { .. }
             | DifyEvent::WorkflowFinished(_)
-            | DifyEvent::WorkflowPaused
-            | DifyEvent::WorkflowStarted => None,
+            | DifyEvent::WorkflowPaused(_)
+            | DifyEvent::WorkflowStarted(_) => None,
         }
     }
 

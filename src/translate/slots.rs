@@ -49,7 +49,7 @@ impl CallerFile {
         let (size, url) = match &part.content {
             Content::Raw(bytes) => (u64::try_from(bytes.len()).ok(), None),
             Content::Url(url) => (None, Some(url.as_str())),
-            Content::Data(_) | Content::Text(_) => return None,
+            Content::Data(_) | Content::Served(_) | Content::Text(_) => return None,
         };
         Some(Self {
             part: index,

@@ -30,7 +30,7 @@ impl Recording {
         let is_stream = head.starts_with(b"HTTP/1.1 200 ")
             && String::from_utf8_lossy(head).contains("Content-Type: text/event-stream");
         // These are the rest of a run after a person's answer, read from another endpoint.
-        if !is_stream || name.contains("_events") {
+        if !is_stream || name.contains("_events") || is_of_other_apps(&name) {
             return None;
         }
         let pieces = if name.starts_with("raw_chunked") { chunks(body) } else { vec![body.to_vec()] };
@@ -50,6 +50,13 @@ impl Recording {
         }
         Reply::stream(steps)
     }
+}
+
+/// Workflows and text generators are begun by other requests than a chat message.
+fn is_of_other_apps(name: &str) -> bool {
+    ["completion_", "error_file_of_other_app", "human_input", "workflow_"]
+        .iter()
+        .any(|kind| name.starts_with(kind))
 }
 
 /// The pieces of a body that was recorded with its chunked coding (RFC 9112 §7.1).
