@@ -20,4 +20,6 @@ pub use gate::Reach;
 pub use policy::{BadEntry, EgressPolicy};
 
 #[cfg(test)]
+mod testing;
+#[cfg(test)]
 mod tests;
