@@ -114,7 +114,7 @@ impl Client {
     /// `POST /form/human_input/{token}`: answers a form. The run goes on by itself; the first answer counts.
     ///
     /// # Errors
-    /// [`Error`]; see [`Refusal::closed_form`](super::error::Refusal::closed_form) for forms that wait no more, [`Refusal::is_bad_answer`] for an answer
+    /// [`Error`]; see [`Refusal::closed_form`](super::error::Refusal::closed_form) for forms that wait no more, [`Refusal::is_bad_answer`](super::error::Refusal::is_bad_answer) for an answer
     /// that does not fit, after which the form still waits.
     pub async fn submit_form(&self, token: &FormToken, answer: &Submission<'_>) -> Result<(), Error> {
         self.small(self.http.post(self.form_url(token)).json(answer)).await.map(drop)

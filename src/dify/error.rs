@@ -11,6 +11,9 @@ use super::reason::clean_reason;
 pub use super::refusal::Refusal;
 use crate::core::event::{Failure, FailureSource};
 
+/// Longest name of an input that is read from a refusal, bytes; what is longer is no name.
+const MAX_INPUT_NAME: usize = 400;
+
 /// Why a call to Dify gave no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -124,7 +127,7 @@ pub fn of_stream_error(error: &StreamError<'_>) -> Failure {
 /// The input that Dify misses, if these words of a refusal or a failed run say so (`X is required in input form`).
 pub fn missing_input(raw: &str) -> Option<&str> {
     let name = raw.strip_suffix(" is required in input form")?;
-    (!name.is_empty() && name.len() <= 256 && !name.contains(char::is_control)).then_some(name)
+    (!name.is_empty() && name.len() <= MAX_INPUT_NAME && !name.contains(char::is_control)).then_some(name)
 }
 
 /// A run of a graph that ended as failed.

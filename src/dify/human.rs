@@ -16,6 +16,9 @@ use super::reason::shorten;
 /// Longest default that is shown inside of a form's text, characters.
 const MAX_SHOWN_DEFAULT: usize = 80;
 
+/// Longest placeholder in a form's text, bytes; what is longer is text that happens to look like one.
+const MAX_SELECTOR: usize = 256;
+
 /// What lets a form be read and answered. Never shown.
 #[derive(Clone, Eq, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -180,9 +183,9 @@ impl Field {
 }
 
 impl HumanForm {
-    /// Whether it can be answered through the API.
+    /// Whether it can be answered through the API: it is meant for whoever began the run, and has a token.
     pub fn is_answerable(&self) -> bool {
-        self.form_token.is_some()
+        self.display_in_ui && self.form_token.is_some()
     }
 
     /// Takes over what the form's own endpoint says of it. Its text is rendered there, which it is not in a snapshot
@@ -247,7 +250,8 @@ impl HumanForm {
 
 /// Whether it is what stands between `{{#` and `#}}`.
 fn is_selector(name: &str) -> bool {
-    (1..=256).contains(&name.len()) && !name.contains(|c: char| c.is_whitespace() || c == '{' || c == '}')
+    (1..=MAX_SELECTOR).contains(&name.len())
+        && !name.contains(|c: char| c.is_whitespace() || c == '{' || c == '}')
 }
 
 struct Schema<'a> {

@@ -1,5 +1,6 @@
 //! Answers to forms.
 
+use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
@@ -211,4 +212,23 @@ fn the_hint_says_what_text_would_do() {
     assert_eq!(hint(BOTH, json!([paragraph("a", None), paragraph("b", None)])), None);
     assert_eq!(hint(ONE, json!([{"output_variable_name": "doc", "type": "file"}])), None);
     assert_eq!(hint(&[], json!([])), None);
+}
+
+proptest! {
+    #[test]
+    fn what_a_text_means_is_also_right_as_data(
+        text in "(approve|go|red|[a-z: \\n]{0,12}){1,2}",
+        actions in prop::sample::select(vec![BOTH, ONE]),
+        fields in prop::sample::subsequence(
+            vec![paragraph("a", None), paragraph("b", Some("x")), paragraph("c", Some("")), select("tone")],
+            0..3,
+        ),
+    ) {
+        let form = form(actions, json!(fields));
+        if let Ok(answer) = form.read_text(&text) {
+            let again = form.read_data(Some(&answer.action), &answer.inputs).unwrap();
+            prop_assert_eq!(shown(&again), shown(&answer));
+            prop_assert!(again.unused.is_empty());
+        }
+    }
 }

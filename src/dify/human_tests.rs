@@ -1,5 +1,7 @@
 //! Forms, as they were recorded and as they may be.
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::dify::event::{DifyEvent, Frame};
 use crate::dify::fixture;
@@ -143,4 +145,30 @@ fn a_form_of_another_shape_is_read_as_far_as_it_goes() {
     assert_eq!((odd.expiration_time, odd.display_in_ui), (Some(12), false));
     assert_eq!(odd.approval_channels, ["email"]);
     assert!(!odd.is_answerable());
+    for (display_in_ui, form_token, is_answerable) in
+        [("true", "\"t\"", true), ("null", "\"t\"", true), ("false", "\"t\"", false), ("true", "null", false)]
+    {
+        let json = format!(r#"{{"display_in_ui":{display_in_ui},"form_token":{form_token}}}"#);
+        let form: HumanForm = serde_json::from_str(&json).unwrap();
+        assert_eq!(form.is_answerable(), is_answerable, "{json}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_text_without_placeholders_is_shown_as_it_is(content in "[a-z{}#$. \n]{0,40}") {
+        let form = HumanForm { form_content: content.clone(), ..HumanForm::default() };
+        let text = form.text();
+        if !content.contains("{{#") {
+            prop_assert_eq!(text, content.trim());
+        }
+    }
+
+    #[test]
+    fn no_placeholder_of_a_field_is_left(before in "[a-z#} \n]{0,10}", name in "[a-z_.]{1,10}", after in "[a-z#{ \n]{0,10}") {
+        let form_content = format!("{before}{{{{#$output.{name}#}}}}{after}");
+        let form = HumanForm { form_content, ..HumanForm::default() };
+        let expected = format!("{before}[{name}]{after}");
+        prop_assert_eq!(form.text(), expected.trim());
+    }
 }

@@ -9,6 +9,8 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::mend;
+
 /// A string, borrowed from the input where it has no escapes.
 pub(super) fn text<'de: 'a, 'a, D>(deserializer: D) -> Result<Option<Cow<'a, str>>, D::Error>
 where
@@ -176,7 +178,7 @@ impl<'de, T: Default + Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
     }
 }
 
-/// The elements of an array that are what is wanted; anything else in it, or instead of it, is left out.
+/// The elements of an array that are what is wanted, mended if they must be; anything else in it, or instead of it, is left out.
 pub(super) fn list<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
 where
     D: Deserializer<'de>,
@@ -184,7 +186,7 @@ where
 {
     let array = Option::<&RawValue>::deserialize(deserializer)?.map(RawValue::get).unwrap_or_default();
     let items: Vec<&RawValue> = serde_json::from_str(array).unwrap_or_default();
-    Ok(items.iter().filter_map(|item| serde_json::from_str(item.get()).ok()).collect())
+    Ok(items.iter().filter_map(|item| mend::read(item.get())).collect())
 }
 
 /// The members of an object by name, their values as text: strings as they are, numbers and the like as JSON. What is

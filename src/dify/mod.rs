@@ -6,7 +6,7 @@
 //! ```
 
 pub mod app_info;
-mod calls;
+pub mod calls;
 pub mod client;
 pub mod error;
 pub mod event;

@@ -199,6 +199,13 @@ mod tests {
     }
 
     #[test]
+    fn a_broken_emoji_loses_no_message() {
+        let page = r#"{"data":[{"id":"m","answer":"a\ud83d","status":"normal","status":"paused"}]}"#;
+        let message = StoredMessage::find(page, "m").unwrap();
+        assert_eq!((message.answer.as_str(), message.status), ("a\u{fffd}", MessageStatus::Paused));
+    }
+
+    #[test]
     fn questions_are_texts() {
         let body = r#"{"result":"success","data":["One?"," ",7,"Two?"]}"#;
         assert_eq!(suggested_questions(body), ["One?", "Two?"]);

@@ -168,3 +168,26 @@ async fn a_file_that_does_not_come_is_given_up() {
     let error = impatient.upload(upload("a", "text/plain", still)).await.unwrap_err();
     assert!(matches!(error, Error::Timeout(None)), "{error:?}");
 }
+
+#[tokio::test]
+async fn a_refusal_that_comes_before_the_file_is_sent_is_heard() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let refusing = async move {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        let mut some = [0; 1024];
+        assert!(socket.read(&mut some).await.unwrap() > 0);
+        let body = r#"{"code":"file_too_large","message":"","status":413}"#;
+        let head = format!("HTTP/1.1 413 X\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+        socket.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
+        // As servers do that want to be heard: what comes is read and thrown away.
+        while socket.read(&mut some).await.is_ok_and(|count| count > 0) {}
+    };
+    let refusing = tokio::spawn(refusing);
+    let content = UploadContent::Bytes(Bytes::from(vec![0; 16 * 1024 * 1024]));
+    let error = fixture::client(&url).upload(upload("a", "text/plain", content)).await.unwrap_err();
+    assert!(matches!(&error, Error::Refused(refusal) if refusal.status == 413), "{error:?}");
+    refusing.await.unwrap();
+}
