@@ -5,6 +5,9 @@
 //! command line. Relative paths start at the working directory wherever they are written. An empty environment
 //! variable counts as not set.
 
+#[cfg(test)]
+mod app_tests;
+mod inputs;
 mod parse;
 mod problem;
 mod read;
@@ -19,8 +22,8 @@ use std::path::Path;
 
 pub use problem::{Finding, Problems};
 pub use settings::{
-    AnswerClose, Card, CardStyle, Cors, Dify, DifyUser, Log, LogFormat, Server, Settings, Store, StoreUrl,
-    Think,
+    AnswerClose, Card, CardStyle, Cors, DefaultInputs, Dify, DifyUser, FileDelivery, Files, Log, LogFormat,
+    MissingInputs, ProgressLevel, Push, Server, Settings, Store, StoreUrl, Think,
 };
 pub use sources::{CommandLine, DEFAULTS, Flag};
 

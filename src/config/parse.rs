@@ -1,6 +1,7 @@
 //! Turns one configured value into a type that cannot be wrong, or says what is wrong and what is allowed.
 
 use std::fmt::Display;
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -63,6 +64,23 @@ fn number_text(num: Num) -> String {
         (None, Some(whole), _) => whole.to_string(),
         (None, None, Some(real)) => real.to_string(),
         (None, None, None) => String::new(),
+    }
+}
+
+/// Texts: a TOML list, a JSON list in a string, or with commas between them. None of them is empty.
+pub(super) fn list(value: &Value, allowed: &str) -> Result<Vec<String>, Wrong> {
+    let texts: Vec<String> = match value {
+        Value::Array(_, items) => items.iter().map(text).collect::<Result<_, _>>()?,
+        Value::String(_, text) if text.trim_start().starts_with('[') => serde_json::from_str(text)
+            .map_err(|error| Wrong::new(format!("is not a JSON list of strings: {error}"), allowed))?,
+        Value::String(_, text) => text.split(',').map(|item| item.trim().to_owned()).collect(),
+        Value::Bool(..) | Value::Char(..) | Value::Dict(..) | Value::Empty(..) | Value::Num(..) => {
+            return Err(Wrong::new("is not a list", allowed));
+        }
+    };
+    match texts.iter().any(|text| text.trim().is_empty()) {
+        true => Err(Wrong::new("has an empty entry", allowed)),
+        false => Ok(texts),
     }
 }
 
@@ -189,11 +207,28 @@ pub(super) fn existing_file(value: &Value, working_dir: &std::path::Path) -> Res
     ))
 }
 
+/// The path of a folder that must exist.
+pub(super) fn existing_folder(value: &Value, working_dir: &std::path::Path) -> Result<PathBuf, Wrong> {
+    let text = text(value)?;
+    let path = working_dir.join(&text);
+    if path.is_dir() {
+        return Ok(path);
+    }
+    let what = if path.exists() { "is not a folder" } else { "does not exist" };
+    Err(Wrong::new(
+        format!("{} {what}", shown(&text)),
+        format!(
+            "give the path of a folder that can be written to; relative paths start at {}",
+            working_dir.display()
+        ),
+    ))
+}
+
 /// An address to listen on: an IP address (`[::1]` loses its brackets) or a host name.
 pub(super) fn host(value: &Value) -> Result<String, Wrong> {
     let text = text(value)?;
     let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(&text);
-    let is_ip = bare.parse::<std::net::IpAddr>().is_ok();
+    let is_ip = bare.parse::<IpAddr>().is_ok();
     let is_name = !bare.is_empty()
         && bare.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'));
     if is_ip || (is_name && bare == text) {
@@ -203,6 +238,43 @@ pub(super) fn host(value: &Value) -> Result<String, Wrong> {
         format!("{} is not an address to listen on", shown(&text)),
         "allowed: an IP address such as 0.0.0.0, 127.0.0.1 or ::, or a host name; the port has its own setting",
     ))
+}
+
+/// Names of hosts, addresses and blocks of addresses.
+pub(super) fn egress_allow(value: &Value) -> Result<Vec<String>, Wrong> {
+    const ALLOWED: &str = "allowed: host names such as files.example.com or *.example.com, addresses such as 10.1.2.3, \
+                           and blocks such as 10.0.0.0/8, as a JSON list or with commas between them";
+    let entries = list(value, ALLOWED)?;
+    match entries.iter().find(|entry| !is_egress_entry(entry.trim())) {
+        Some(entry) => {
+            let what =
+                format!("{} is neither a host name nor an address nor a block of addresses", shown(entry));
+            Err(Wrong::new(what, ALLOWED))
+        }
+        None => Ok(entries.iter().map(|entry| entry.trim().to_owned()).collect()),
+    }
+}
+
+fn is_egress_entry(entry: &str) -> bool {
+    if let Some((address, bits)) = entry.split_once('/') {
+        let most = match address.parse::<IpAddr>() {
+            Ok(IpAddr::V4(_)) => 32,
+            Ok(IpAddr::V6(_)) => 128,
+            Err(_) => return false,
+        };
+        return bits.bytes().all(|byte| byte.is_ascii_digit())
+            && bits.parse::<u8>().is_ok_and(|bits| bits <= most);
+    }
+    let bare = entry.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(entry);
+    if bare.parse::<IpAddr>().is_ok() {
+        return true;
+    }
+    let name = entry.strip_prefix("*.").or_else(|| entry.strip_prefix('.')).unwrap_or(entry);
+    let is_label = |label: &str| {
+        !label.is_empty()
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+    };
+    name.split('.').all(is_label)
 }
 
 /// The number and the unit behind it. The number has digits only; `_` between them is allowed.

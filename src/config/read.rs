@@ -12,12 +12,12 @@ use url::Url;
 use super::parse::{self, Wrong, shown};
 use super::problem::{Finding, Problems};
 use super::settings::{
-    AnswerClose, Card, CardStyle, Cors, Dify, DifyUser, Log, LogFormat, Server, Settings, Store, StoreUrl,
-    Think,
+    AnswerClose, Card, CardStyle, Cors, Dify, DifyUser, FileDelivery, Files, Log, LogFormat, MissingInputs,
+    ProgressLevel, Push, Server, Settings, Store, StoreUrl, Think,
 };
 use super::sources::{Gathered, THE_DEFAULTS};
 use super::table::{self, Setting};
-use super::{Loaded, Purpose};
+use super::{Loaded, Purpose, inputs};
 
 /// The card file that is used when none is named.
 const USUAL_CARD: &str = "agentcard.json";
@@ -37,6 +37,10 @@ const LARGEST_BODY: usize = 1 << 30;
 const MOST_TURNS: usize = 1_000_000;
 /// A bound on tasks in memory that no machine of today needs to exceed.
 const MOST_TASKS: usize = 100_000_000;
+/// Smallest useful bound of a file, bytes.
+const SMALLEST_FILE: usize = 1 << 10;
+/// A bound on files that no machine of today needs to exceed, bytes.
+const LARGEST_FILES: usize = 1 << 40;
 /// Longest `user` that Dify's database column takes, bytes.
 const LONGEST_USER: usize = 255;
 
@@ -47,11 +51,15 @@ pub(super) fn settings(gathered: Gathered, purpose: Purpose, working_dir: &Path)
     let dify = reader.dify(purpose);
     let server = reader.server(purpose);
     let store = reader.store();
+    let files = reader.files(working_dir);
+    let push = reader.push();
     let card = reader.card(working_dir);
     let log = reader.log();
-    match (dify, server, store, card, log) {
-        (Some(dify), Some(server), Some(store), Some(card), Some(log)) if reader.problems.is_empty() => {
-            let settings = Settings { dify, server, store, card, log };
+    match (dify, server, store, files, push, card, log) {
+        (Some(dify), Some(server), Some(store), Some(files), Some(push), Some(card), Some(log))
+            if reader.problems.is_empty() =>
+        {
+            let settings = Settings { dify, server, store, files, push, card, log };
             Ok(Loaded { settings, warnings: reader.warnings })
         }
         _ => Err(Problems::new(reader.problems)),
@@ -125,6 +133,23 @@ impl Reader {
         let first_event = self.duration(table::DIFY_FIRST_EVENT_TIMEOUT, SHORTEST, DAY);
         let idle = self.duration(table::DIFY_IDLE_TIMEOUT, SHORTEST, DAY);
         let turn = self.duration(table::DIFY_TURN_TIMEOUT, SHORTEST, WEEK);
+        let workflow_id = self.optional(table::DIFY_WORKFLOW_ID, inputs::workflow_id);
+        let query_input = self.optional(table::DIFY_QUERY_INPUT, inputs::variable);
+        let defaults = self.optional(table::DIFY_INPUTS, inputs::defaults);
+        let locked = self.get(table::DIFY_LOCKED_INPUTS, inputs::locked);
+        let missing = self.get(table::MISSING_INPUTS, |value| {
+            parse::one_of(value, &[("ask", MissingInputs::Ask), ("reject", MissingInputs::Reject)])
+        });
+        let progress = self.get(table::PROGRESS, |value| {
+            let levels =
+                [("off", ProgressLevel::Off), ("brief", ProgressLevel::Brief), ("full", ProgressLevel::Full)];
+            parse::one_of(value, &levels)
+        });
+        let suggested =
+            self.get(table::SUGGESTED, |value| parse::one_of(value, &[("on", true), ("off", false)]));
+        let files = self.get(table::FILES, |value| {
+            parse::one_of(value, &[("serve", FileDelivery::Serve), ("link", FileDelivery::Link)])
+        });
         Some(Dify {
             url: url?,
             key: key?,
@@ -134,6 +159,14 @@ impl Reader {
             first_event_timeout: first_event?,
             idle_timeout: idle?,
             turn_timeout: turn?,
+            workflow_id: workflow_id?,
+            query_input: query_input?,
+            inputs: defaults?.unwrap_or_default(),
+            locked_inputs: locked?,
+            missing_inputs: missing?,
+            progress: progress?,
+            suggested: suggested?,
+            files: files?,
         })
     }
 
@@ -201,6 +234,30 @@ impl Reader {
         let ttl = self.duration(table::TASK_TTL, SHORTEST, TEN_YEARS);
         let max_tasks = self.get(table::MAX_TASKS, |value| parse::count(value, 1..=MOST_TASKS));
         Some(Store { url: url?, ttl: ttl?, max_tasks: max_tasks? })
+    }
+
+    fn files(&mut self, working_dir: &Path) -> Option<Files> {
+        let bytes = |value: &Value| parse::size(value, SMALLEST_FILE..=LARGEST_FILES);
+        let dir = self.optional(table::FILES_DIR, |value| parse::existing_folder(value, working_dir));
+        let max_bytes = self.get(table::FILES_MAX_BYTES, bytes);
+        let max_total = self.get(table::FILES_MAX_TOTAL, |value| {
+            let total = bytes(value)?;
+            match max_bytes {
+                Some(one) if total < one => {
+                    let what = format!("{total} bytes are too few for one file of {one}");
+                    Err(Wrong::new(
+                        what,
+                        format!("allowed: as much as {} or more", table::FILES_MAX_BYTES.env),
+                    ))
+                }
+                Some(_) | None => Ok(total),
+            }
+        });
+        Some(Files { dir: dir?, max_bytes: max_bytes?, max_total: max_total? })
+    }
+
+    fn push(&mut self) -> Option<Push> {
+        Some(Push { egress_allow: self.get(table::EGRESS_ALLOW, parse::egress_allow)? })
     }
 
     fn card(&mut self, working_dir: &Path) -> Option<Card> {
@@ -283,15 +340,7 @@ fn user(value: &Value) -> Result<DifyUser, Wrong> {
 fn cors(value: &Value) -> Result<Cors, Wrong> {
     const ALLOWED: &str = "allowed: [\"*\"] (every origin), [] (CORS off), or origins such as \
                            [\"https://app.example.com\"], as a JSON list or with commas between them";
-    let origins: Vec<String> = match value {
-        Value::Array(_, items) => items.iter().map(parse::text).collect::<Result<_, _>>()?,
-        Value::String(_, text) if text.trim_start().starts_with('[') => serde_json::from_str(text)
-            .map_err(|error| Wrong::new(format!("is not a JSON list of strings: {error}"), ALLOWED))?,
-        Value::String(_, text) => text.split(',').map(|origin| origin.trim().to_owned()).collect(),
-        Value::Bool(..) | Value::Char(..) | Value::Dict(..) | Value::Empty(..) | Value::Num(..) => {
-            return Err(Wrong::new("is not a list", ALLOWED));
-        }
-    };
+    let origins = parse::list(value, ALLOWED)?;
     if origins.iter().any(|origin| origin == "*") {
         return match origins.len() {
             1 => Ok(Cors::Any),

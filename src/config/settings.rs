@@ -1,11 +1,14 @@
 //! The settings themselves: one immutable tree of values that need no further checks.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use http::HeaderValue;
 use secrecy::SecretString;
 use url::Url;
+
+use crate::core::message::Json;
 
 /// Everything that can be configured.
 #[derive(Clone, Debug)]
@@ -16,6 +19,10 @@ pub struct Settings {
     pub server: Server,
     /// What is kept, and for how long.
     pub store: Store,
+    /// The files that are kept for clients.
+    pub files: Files,
+    /// Which addresses the gateway may call by itself.
+    pub push: Push,
     /// The Agent Card.
     pub card: Card,
     /// Logging.
@@ -42,6 +49,61 @@ pub struct Dify {
     pub idle_timeout: Duration,
     /// Longest turn.
     pub turn_timeout: Duration,
+    /// The published version of a workflow app to run, a UUID; `None`: the newest.
+    pub workflow_id: Option<String>,
+    /// The input that takes the caller's text in apps without conversations; `None`: found out from the form.
+    pub query_input: Option<String>,
+    /// Values for the app's inputs where a caller gives none.
+    pub inputs: DefaultInputs,
+    /// Inputs that callers may not set; no name twice.
+    pub locked_inputs: Vec<String>,
+    /// What happens when a required input is missing.
+    pub missing_inputs: MissingInputs,
+    /// How much is told of a turn's steps.
+    pub progress: ProgressLevel,
+    /// Whether questions to go on with are asked for after each answer.
+    pub suggested: bool,
+    /// How clients get the files that the app makes.
+    pub files: FileDelivery,
+}
+
+/// Values for inputs, by name, as JSON. `Debug` shows the names only: a value may be a secret.
+#[derive(Clone, Default)]
+pub struct DefaultInputs(pub Vec<(String, Json)>);
+
+impl fmt::Debug for DefaultInputs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
+    }
+}
+
+/// What happens when a required input is missing.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum MissingInputs {
+    /// The task asks for it.
+    Ask,
+    /// The request is refused.
+    Reject,
+}
+
+/// How much is told of a turn's steps.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum ProgressLevel {
+    /// Nothing.
+    Off,
+    /// Tools and the nodes that take part, by title.
+    Brief,
+    /// Every step, with its times.
+    Full,
+}
+
+/// How clients get the files that the app makes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum FileDelivery {
+    /// By Dify's own address, which is good for some minutes.
+    Link,
+    /// From the gateway, which has fetched them.
+    Serve,
 }
 
 /// Whom Dify is told it works for.
@@ -128,6 +190,26 @@ pub struct Store {
 pub enum StoreUrl {
     /// In this process; gone when it ends.
     Memory,
+}
+
+/// The files that are kept for clients: `[files]`.
+#[derive(Clone, Debug)]
+pub struct Files {
+    /// The folder that they are kept in; it existed when the settings were read. `None`: the system's own for
+    /// temporary files.
+    pub dir: Option<PathBuf>,
+    /// Largest file, bytes; clients get Dify's own address of a larger one.
+    pub max_bytes: usize,
+    /// Most bytes of all files together, at least `max_bytes`.
+    pub max_total: usize,
+}
+
+/// Which addresses the gateway may call by itself: `[push]`.
+#[derive(Clone, Debug)]
+pub struct Push {
+    /// Hosts, addresses and blocks of addresses that may be called although they are not public: `host.example.com`,
+    /// `*.example.com`, `10.1.2.3`, `10.0.0.0/8`.
+    pub egress_allow: Vec<String>,
 }
 
 /// The Agent Card: `[card]`.

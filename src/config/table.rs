@@ -29,6 +29,14 @@ pub(super) const DIFY_FIRST_EVENT_TIMEOUT: Setting =
     Setting::new("DIFY_FIRST_EVENT_TIMEOUT", "dify.first_event_timeout");
 pub(super) const DIFY_IDLE_TIMEOUT: Setting = Setting::new("DIFY_IDLE_TIMEOUT", "dify.idle_timeout");
 pub(super) const DIFY_TURN_TIMEOUT: Setting = Setting::new("DIFY_TURN_TIMEOUT", "dify.turn_timeout");
+pub(super) const DIFY_WORKFLOW_ID: Setting = Setting::new("DIFY_WORKFLOW_ID", "dify.workflow_id");
+pub(super) const DIFY_QUERY_INPUT: Setting = Setting::new("DIFY_QUERY_INPUT", "dify.query_input");
+pub(super) const DIFY_INPUTS: Setting = Setting::new("DIFY_INPUTS", "dify.inputs");
+pub(super) const DIFY_LOCKED_INPUTS: Setting = Setting::new("DIFY_LOCKED_INPUTS", "dify.locked_inputs");
+pub(super) const MISSING_INPUTS: Setting = Setting::new("MISSING_INPUTS", "dify.missing_inputs");
+pub(super) const PROGRESS: Setting = Setting::new("PROGRESS", "dify.progress");
+pub(super) const SUGGESTED: Setting = Setting::new("SUGGESTED", "dify.suggested");
+pub(super) const FILES: Setting = Setting::new("FILES", "dify.files");
 pub(super) const HOST: Setting = Setting::new("HOST", "server.host");
 pub(super) const PORT: Setting = Setting::new("PORT", "server.port");
 pub(super) const PUBLIC_URL: Setting = Setting::new("PUBLIC_URL", "server.public_url");
@@ -44,6 +52,10 @@ pub(super) const SHUTDOWN_GRACE: Setting = Setting::new("SHUTDOWN_GRACE", "serve
 pub(super) const STORE_URL: Setting = Setting::new("STORE_URL", "store.url");
 pub(super) const TASK_TTL: Setting = Setting::new("TASK_TTL", "store.ttl");
 pub(super) const MAX_TASKS: Setting = Setting::new("MAX_TASKS", "store.max_tasks");
+pub(super) const FILES_DIR: Setting = Setting::new("FILES_DIR", "files.dir");
+pub(super) const FILES_MAX_BYTES: Setting = Setting::new("FILES_MAX_BYTES", "files.max_bytes");
+pub(super) const FILES_MAX_TOTAL: Setting = Setting::new("FILES_MAX_TOTAL", "files.max_total");
+pub(super) const EGRESS_ALLOW: Setting = Setting::new("EGRESS_ALLOW", "push.egress_allow");
 pub(super) const AGENT_CARD: Setting = Setting::new("AGENT_CARD", "card.file");
 pub(super) const CARD_STYLE: Setting = Setting::new("CARD_STYLE", "card.style");
 pub(super) const LOG_LEVEL: Setting = Setting::new("LOG_LEVEL", "log.level");
@@ -59,6 +71,14 @@ pub(super) const SETTINGS: &[Setting] = &[
     DIFY_FIRST_EVENT_TIMEOUT,
     DIFY_IDLE_TIMEOUT,
     DIFY_TURN_TIMEOUT,
+    DIFY_WORKFLOW_ID,
+    DIFY_QUERY_INPUT,
+    DIFY_INPUTS,
+    DIFY_LOCKED_INPUTS,
+    MISSING_INPUTS,
+    PROGRESS,
+    SUGGESTED,
+    FILES,
     HOST,
     PORT,
     PUBLIC_URL,
@@ -72,6 +92,10 @@ pub(super) const SETTINGS: &[Setting] = &[
     STORE_URL,
     TASK_TTL,
     MAX_TASKS,
+    FILES_DIR,
+    FILES_MAX_BYTES,
+    FILES_MAX_TOTAL,
+    EGRESS_ALLOW,
     AGENT_CARD,
     CARD_STYLE,
     LOG_LEVEL,
@@ -109,14 +133,7 @@ pub(super) const LATER: &[(Setting, Unavailable)] = &[
     refused("CALLER_MAX_TURNS", "server.caller_max_turns"),
     ignored("BINDINGS", "server.bindings"),
     ignored("TRUSTED_PROXIES", "server.trusted_proxies"),
-    ignored("DIFY_WORKFLOW_ID", "dify.workflow_id"),
-    ignored("DIFY_QUERY_INPUT", "dify.query_input"),
-    ignored("MISSING_INPUTS", "dify.missing_inputs"),
-    ignored("PROGRESS", "dify.progress"),
-    ignored("SUGGESTED", "dify.suggested"),
-    ignored("FILES", "dify.files"),
     ignored("LEASE_TTL", "store.lease_ttl"),
-    ignored("EGRESS_ALLOW", "push.egress_allow"),
 ];
 
 /// Beginnings of names that mean a protection even when the rest is misspelled.

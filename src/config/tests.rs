@@ -10,56 +10,56 @@ use super::*;
 const KEY: &str = "app-0123456789abcdef";
 
 /// A working directory with files in it, and an environment.
-struct Place {
-    dir: TempDir,
+pub(super) struct Place {
+    pub(super) dir: TempDir,
     env: Vec<(OsString, OsString)>,
     command_line: CommandLine,
 }
 
 impl Place {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { dir: tempfile::tempdir().unwrap(), env: Vec::new(), command_line: CommandLine::default() }
     }
 
-    fn with_key() -> Self {
+    pub(super) fn with_key() -> Self {
         Self::new().env("DIFY_API_KEY", KEY)
     }
 
-    fn env(mut self, name: &str, value: &str) -> Self {
+    pub(super) fn env(mut self, name: &str, value: &str) -> Self {
         self.env.push((name.into(), value.into()));
         self
     }
 
-    fn file(self, name: &str, text: &str) -> Self {
+    pub(super) fn file(self, name: &str, text: &str) -> Self {
         std::fs::write(self.dir.path().join(name), text).unwrap();
         self
     }
 
-    fn flag(mut self, name: &'static str, env: &'static str, value: &str) -> Self {
+    pub(super) fn flag(mut self, name: &'static str, env: &'static str, value: &str) -> Self {
         self.command_line.flags.push(Flag { name, env, value: value.to_owned() });
         self
     }
 
-    fn config(mut self, path: &str) -> Self {
+    pub(super) fn config(mut self, path: &str) -> Self {
         self.command_line.config = Some(path.into());
         self
     }
 
-    fn load(&self) -> Result<Loaded, Problems> {
+    pub(super) fn load(&self) -> Result<Loaded, Problems> {
         Settings::load(Purpose::Dify, &self.command_line, self.env.iter().cloned(), self.dir.path())
     }
 
-    fn settings(&self) -> Settings {
+    pub(super) fn settings(&self) -> Settings {
         self.load().unwrap().settings
     }
 
     /// The problems, one `Display` each.
-    fn problems(&self) -> Vec<String> {
+    pub(super) fn problems(&self) -> Vec<String> {
         self.load().expect_err("problems were expected").iter().map(ToString::to_string).collect()
     }
 
     /// The only problem.
-    fn problem(&self) -> String {
+    pub(super) fn problem(&self) -> String {
         let problems = self.problems();
         assert_eq!(problems.len(), 1, "{problems:#?}");
         problems.into_iter().next().unwrap()
@@ -77,6 +77,12 @@ fn the_defaults_are_those_that_are_documented() {
     assert_eq!(settings.dify.first_event_timeout, Duration::from_secs(30));
     assert_eq!(settings.dify.idle_timeout, Duration::from_secs(90));
     assert_eq!(settings.dify.turn_timeout, Duration::from_secs(1_800));
+    assert_eq!((settings.dify.workflow_id, settings.dify.query_input), (None, None));
+    assert!(settings.dify.inputs.0.is_empty() && settings.dify.locked_inputs.is_empty());
+    assert_eq!(settings.dify.missing_inputs, MissingInputs::Ask);
+    assert_eq!(settings.dify.progress, ProgressLevel::Brief);
+    assert!(!settings.dify.suggested);
+    assert_eq!(settings.dify.files, FileDelivery::Serve);
     assert_eq!((settings.server.host.as_str(), settings.server.port), ("0.0.0.0", 8080));
     assert_eq!(settings.server.public_url, None);
     assert_eq!(settings.server.cors, Cors::Any);
@@ -89,6 +95,9 @@ fn the_defaults_are_those_that_are_documented() {
     assert_eq!(settings.store.url, StoreUrl::Memory);
     assert_eq!(settings.store.ttl, Duration::from_secs(86_400));
     assert_eq!(settings.store.max_tasks, 100_000);
+    assert_eq!(settings.files.dir, None);
+    assert_eq!((settings.files.max_bytes, settings.files.max_total), (20_971_520, 1_073_741_824));
+    assert_eq!(settings.push.egress_allow, [""; 0]);
     assert_eq!(settings.card.file, None);
     assert_eq!(settings.card.style, CardStyle::Hybrid);
     assert_eq!(settings.log.filter, "info");
@@ -314,7 +323,10 @@ fn sections_and_values_of_the_wrong_kind_are_problems() {
     let problem = Place::with_key().file("gateway.toml", "[server]\nport = [3]").problem();
     assert!(problem.contains("a list is given"), "{problem}");
     let problem = Place::with_key().file("gateway.toml", "[kafka]\nx = 1").problem();
-    assert!(problem.contains("allowed: the sections dify, server, store, card, log"), "{problem}");
+    assert!(
+        problem.contains("allowed: the sections dify, server, store, files, push, card, log"),
+        "{problem}"
+    );
     let problem = Place::with_key().env("LOG_LEVEL", "inof").problem();
     assert!(problem.contains("\"inof\" is not a log filter"), "{problem}");
 }

@@ -147,6 +147,8 @@ pub struct AppInfo {
     pub limits: Limits,
     /// What else it can do.
     pub features: Features,
+    /// Whether Dify told the form, the upload, the limits and the features; what is not told is as if there was none.
+    pub has_parameters: bool,
     /// What keeps it from being served, in sentences for the operator.
     pub problems: Vec<String>,
 }
@@ -161,6 +163,7 @@ impl Default for AppInfo {
             upload: None,
             limits: Limits::default(),
             features: Features::default(),
+            has_parameters: false,
             problems: Vec::new(),
         }
     }
@@ -170,6 +173,22 @@ impl AppInfo {
     /// The version, if it was told in a way that can be compared.
     pub fn parsed_version(&self) -> Option<Version> {
         self.version.as_deref().and_then(Version::parse)
+    }
+
+    /// With what an earlier answer told of the same kind of app, where Dify could not tell its parameters this time.
+    #[must_use]
+    pub fn keeping(self, earlier: &Self) -> Self {
+        if self.has_parameters || !earlier.has_parameters || self.mode != earlier.mode {
+            return self;
+        }
+        Self {
+            form: earlier.form.clone(),
+            upload: earlier.upload.clone(),
+            limits: earlier.limits,
+            features: earlier.features.clone(),
+            has_parameters: true,
+            ..self
+        }
     }
 
     /// Asks Dify.
@@ -221,6 +240,7 @@ impl AppInfo {
             upload: members.upload(),
             limits: members.limits(),
             features: members.features(),
+            has_parameters: parameters.is_some(),
             problems,
         })
     }

@@ -62,7 +62,15 @@ async fn parameters_that_cannot_be_had_take_nothing_from_the_rest() {
         let answer = ResponseTemplate::new(status).set_body_raw(refusal, "application/json");
         Mock::given(path("/v1/parameters")).respond_with(answer).mount(&server).await;
         let app = AppInfo::detect(&client).await.unwrap();
-        assert_eq!((app.mode, app.profile.name.as_deref()), (AppMode::AdvancedChat, Some("chatflow_echo")));
+        assert_eq!((&app.mode, app.profile.name.as_deref()), (&AppMode::AdvancedChat, Some("chatflow_echo")));
+        assert!(!app.has_parameters && app.upload.is_none());
+
+        let known = AppInfo { has_parameters: true, upload: Some(FileRules::default()), ..app.clone() };
+        assert!(app.clone().keeping(&known).upload.is_some());
+        let other = AppInfo { mode: AppMode::Chat, ..known.clone() };
+        assert!(app.clone().keeping(&other).upload.is_none());
+        let changed = AppInfo { has_parameters: true, ..app };
+        assert!(changed.keeping(&known).upload.is_none());
     }
 }
 

@@ -156,16 +156,18 @@ impl<'f> Given<'f> {
         for field in &form.fields {
             let given = self.values.remove(&field.variable);
             let is_locked = beside.locked.contains(&field.variable);
+            let has_files = beside.files.contains(&field.variable);
             let checked = match given {
                 Some(Value { origin: Origin::Caller(path), .. }) if is_locked => {
                     self.violate(path, "is set by the operator of this agent; leave it out");
                     continue;
                 }
                 Some(Value { origin: Origin::Remembered, .. }) if is_locked => None,
+                // Files that are given take the place of the operator's.
+                Some(Value { origin: Origin::Configured, .. }) if has_files => None,
                 Some(value) => self.check(field, value),
                 None => None,
             };
-            let has_files = beside.files.contains(&field.variable);
             match checked {
                 Some((json, origin)) => resolved.put(field, json, &origin, beside),
                 None if !field.required || has_files => {}

@@ -278,6 +278,13 @@ fn the_files_of_file_parts_join_the_inputs() {
     let files = [("more".to_owned(), json("{\"b\":1}")), ("doc".to_owned(), json("{\"a\":1}"))];
     assert_eq!(shown(&resolved.complete(&files)), format!(r#"{{"doc":{{"a":1}},"more":[{one},{{"b":1}}]}}"#));
     assert_eq!(shown(&resolved.complete(&[])), format!(r#"{{"more":[{one}]}}"#));
+
+    let mut given = Given::new(&form);
+    given.configured(&[("more".to_owned(), json(&format!("[{one}]")))]);
+    assert_eq!(given.described_files("more"), 0);
+    let turn = Turn { files: BTreeSet::from(["more".to_owned()]), ..Turn::new() };
+    let resolved = turn.resolve(given).unwrap();
+    assert_eq!(shown(&resolved.complete(&[("more".to_owned(), json("{}"))])), r#"{"more":[{}]}"#);
 }
 
 #[test]

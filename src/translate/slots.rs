@@ -162,7 +162,7 @@ pub fn assign(
     for file in named.into_iter().chain(free) {
         plan.place(file)?;
     }
-    plan.count(files.len());
+    plan.count();
     if !plan.violations.is_empty() {
         return Err(Error::InvalidParams(plan.violations));
     }
@@ -336,7 +336,8 @@ impl<'a> Plan<'a> {
     }
 
     /// Holds the number of all files against what one run may have.
-    fn count(&mut self, count: usize) {
+    fn count(&mut self) {
+        let count: usize = self.places.iter().map(|place| place.count).sum();
         let most = usize::try_from(self.limits.files).unwrap_or(usize::MAX);
         if count > most {
             let what = format!("must have at most {most} files, and has {count}");

@@ -182,9 +182,12 @@ fn too_many_and_too_large_files_are_wrong_fields() {
         assert!(chat.assign(&[sized(None)]).is_ok());
         chat.finds_wrong(&[sized(Some(most + 1))], "message.parts[0]", &format!("at most {most}"));
     }
-    // A list of its own may have no bound.
+    // A list of its own may have no bound; what is described in data counts too.
     let form = Form::of_items(r#"[{"file-list":{"variable":"l"}}]"#);
-    assert_eq!(App::new(form, None).slots(&files_of(10)).len(), 10);
+    let mut app = App::new(form, None);
+    assert_eq!(app.slots(&files_of(10)).len(), 10);
+    app.described = vec![("l", 9)];
+    app.finds_wrong(&files_of(2), "message.parts", "at most 10 files, and has 11");
 }
 
 #[test]

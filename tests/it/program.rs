@@ -223,16 +223,16 @@ async fn check_tells_old_and_unsupported_apps_apart_by_reading_only() {
     assert!(text(&chat.stdout).contains("chat family"));
     assert!(old.chats().is_empty());
 
-    let workflow = FakeDify::with(
+    let robot = FakeDify::with(
         "1.14.2",
         |_| Reply::html(500),
-        |received| (received.path == "/v1/info").then(|| Reply::json(200, &dify_frames::info("workflow"))),
+        |received| (received.path == "/v1/info").then(|| Reply::json(200, &dify_frames::info("robot"))),
     )
     .await;
-    let url = workflow.url();
+    let url = robot.url();
     let refused = output(&["check"], &[("DIFY_API_URL", &url), ("DIFY_API_KEY", KEY)]).await;
     assert_eq!(refused.status.code(), Some(1));
-    assert!(text(&refused.stdout).contains("workflow"), "{}", text(&refused.stdout));
+    assert!(text(&refused.stdout).contains("robot"), "{}", text(&refused.stdout));
 }
 
 #[tokio::test]
