@@ -279,7 +279,7 @@ async fn a_dify_without_a_description_of_the_app_is_ready_if_it_answers_otherwis
 
 #[tokio::test]
 async fn an_app_of_another_kind_is_refused_clearly() {
-    let info = r#"{"name":"n","mode":"robot"}"#;
+    let info = r#"{"name":"n","mode":"channel"}"#;
     let stage = on_stage(vec![("GET /v1/info", vec![json(200, info)])]).await;
     assert!(stage.backend.accept(&said(&message("hi"))).is_ok(), "nothing is known yet");
     let app = stage.backend.refresh().await.unwrap();
