@@ -9,7 +9,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::bridge::afterwards::Afterwards;
-use crate::bridge::backend::{self, DifyBackend};
+use crate::bridge::backend::{self, DifyBackend, MissingInputs};
+use crate::bridge::outlets::Outlets;
 use crate::config::{self, Settings};
 use crate::core::clock::{Clock, SystemClock};
 use crate::core::engine::{Engine, Limits, Parts, UserPolicy};
@@ -20,7 +21,10 @@ use crate::dify::client::{Client, ClientSettings, SetupError};
 use crate::edge::card::{CardSource, CardStyle, Overlay, OverlayError};
 use crate::edge::discovery::Cards;
 use crate::edge::routes::{self, Edge, EdgeSettings, Origins};
+use crate::egress::{self, Egress, EgressPolicy};
+use crate::files::{Shelf, ShelfSettings};
 use crate::store::memory::MemoryStore;
+use crate::translate::plan::Operator;
 use crate::translate::think::ThinkMode;
 
 /// How often Dify is asked anew what the app is; its author may publish at any time.
@@ -28,6 +32,9 @@ const REFRESH_EVERY: Duration = Duration::from_secs(300);
 
 /// How often while Dify has not answered yet.
 const RETRY_EVERY: Duration = Duration::from_secs(10);
+
+/// How often files whose task is no longer kept are looked for.
+const CLEAR_EVERY: Duration = Duration::from_secs(60);
 
 /// How long the end waits for what still goes on between the gateway and Dify, such as a last stop.
 const LAST_CALLS: Duration = Duration::from_secs(10);
@@ -57,6 +64,17 @@ pub enum AppError {
     /// The client for Dify cannot be set up.
     #[error(transparent)]
     Client(#[from] SetupError),
+    /// The client for everybody else cannot be set up.
+    #[error("files cannot be fetched: {0}")]
+    Egress(#[from] egress::SetupError),
+    /// There is nowhere to put files.
+    #[error("the folder for files cannot be made in {dir} (FILES_DIR): {error}; or set FILES=link")]
+    FilesDir {
+        /// Where it should be.
+        dir: String,
+        /// Why it cannot.
+        error: std::io::Error,
+    },
 }
 
 /// A gateway without its listener.
@@ -69,7 +87,9 @@ pub struct App {
     pub backend: Arc<DifyBackend>,
     /// What goes on between the gateway and Dify after turns.
     afterwards: Afterwards,
-    /// Asks Dify for the app from time to time, until `stop`.
+    /// The files of answers, and how long they are kept.
+    keeping: Option<(Shelf, Duration)>,
+    /// Asks Dify for the app from time to time, and clears the shelf, until `stop`.
     refreshing: TaskTracker,
     stop: CancellationToken,
 }
@@ -81,7 +101,8 @@ impl App {
     /// [`AppError`] when the settings, though well-formed, cannot be used.
     pub fn new(settings: &Settings, addr: SocketAddr) -> Result<Self, AppError> {
         let afterwards = Afterwards::default();
-        let backend = Arc::new(dify_backend(settings, afterwards.clone())?);
+        let shelf = shelf(settings)?;
+        let backend = Arc::new(backend_with(settings, shelf.clone(), afterwards.clone())?);
         let ids: Arc<dyn IdSource> = Arc::new(RandomIds);
         let parts = Parts {
             backend: Arc::clone(&backend) as Arc<_>,
@@ -95,12 +116,14 @@ impl App {
         let edge = Edge {
             cards: Cards::new(card_source(&settings.card)?, public_url, format!("http://{addr}"), now),
             engine: engine.clone(),
+            files: shelf.clone(),
             ids,
-            settings: edge_settings(&settings.server),
+            settings: edge_settings(settings),
         };
         let router = routes::router(Arc::new(edge));
         let (refreshing, stop) = (TaskTracker::new(), CancellationToken::new());
-        Ok(Self { engine, router, backend, afterwards, refreshing, stop })
+        let keeping = shelf.map(|shelf| (shelf, settings.store.ttl));
+        Ok(Self { engine, router, backend, afterwards, keeping, refreshing, stop })
     }
 
     /// Learns what the app is, now and again from time to time. Dify may be away: the gateway starts all the same,
@@ -110,6 +133,14 @@ impl App {
         let first = self.refreshing.spawn(async move { refresh(&backend).await });
         // Late or failed, it goes on below.
         let _ = tokio::time::timeout(FIRST_REFRESH, first).await;
+        if let Some((shelf, ttl)) = self.keeping.clone() {
+            let stop = self.stop.clone();
+            self.refreshing.spawn(async move {
+                while stop.run_until_cancelled(tokio::time::sleep(CLEAR_EVERY)).await.is_some() {
+                    shelf.sweep(SystemClock.now(), ttl);
+                }
+            });
+        }
         let (backend, stop) = (Arc::clone(&self.backend), self.stop.clone());
         self.refreshing.spawn(async move {
             let mut wait = RETRY_EVERY;
@@ -150,11 +181,65 @@ async fn refresh(backend: &DifyBackend) -> bool {
     }
 }
 
-/// The backend that these settings describe.
+/// The backend that these settings describe, for asking what the app is.
 ///
 /// # Errors
-/// [`SetupError`] when the address or the key cannot be used.
-pub fn dify_backend(settings: &Settings, afterwards: Afterwards) -> Result<DifyBackend, SetupError> {
+/// [`AppError`] when the settings cannot be used.
+pub fn dify_backend(settings: &Settings, afterwards: Afterwards) -> Result<DifyBackend, AppError> {
+    backend_with(settings, None, afterwards)
+}
+
+/// The shelf for the files of answers, if the gateway is to serve them.
+///
+/// # Errors
+/// [`AppError::FilesDir`].
+pub fn shelf(settings: &Settings) -> Result<Option<Shelf>, AppError> {
+    if settings.dify.files == config::FileDelivery::Link {
+        return Ok(None);
+    }
+    let files = &settings.files;
+    let made = Shelf::new(ShelfSettings {
+        dir: files.dir.clone(),
+        max_file_bytes: bytes(files.max_bytes),
+        max_total_bytes: bytes(files.max_total),
+    });
+    made.map(Some).map_err(|error| {
+        let dir = files.dir.clone().unwrap_or_else(std::env::temp_dir);
+        AppError::FilesDir { dir: dir.display().to_string(), error }
+    })
+}
+
+/// A size as files have it.
+fn bytes(size: usize) -> u64 {
+    u64::try_from(size).unwrap_or(u64::MAX)
+}
+
+fn outlets(settings: &Settings, shelf: Option<Shelf>) -> Result<Outlets, AppError> {
+    // The entries were checked when the settings were read.
+    let policy = EgressPolicy::parse(&settings.push.egress_allow).unwrap_or_default();
+    Ok(Outlets {
+        egress: Egress::new(policy, egress::Limits::default())?,
+        shelf,
+        max_bytes: bytes(settings.files.max_bytes),
+        dify: settings.dify.url.clone(),
+        clock: Arc::new(SystemClock),
+    })
+}
+
+fn operator(dify: &config::Dify) -> Operator {
+    Operator {
+        inputs: dify.inputs.0.clone(),
+        locked: dify.locked_inputs.clone(),
+        query_input: dify.query_input.clone(),
+        workflow_id: dify.workflow_id.clone(),
+    }
+}
+
+fn backend_with(
+    settings: &Settings,
+    shelf: Option<Shelf>,
+    afterwards: Afterwards,
+) -> Result<DifyBackend, AppError> {
     let dify = &settings.dify;
     let client = Client::new(&ClientSettings {
         url: dify.url.to_string(),
@@ -162,7 +247,8 @@ pub fn dify_backend(settings: &Settings, afterwards: Afterwards) -> Result<DifyB
         connect_timeout: dify.connect_timeout,
         idle_timeout: dify.idle_timeout,
     })?;
-    let settings = backend::Settings {
+    let outlets = outlets(settings, shelf)?;
+    let turn_settings = backend::Settings {
         first_event_timeout: dify.first_event_timeout,
         turn_timeout: dify.turn_timeout,
         think: match dify.think {
@@ -170,9 +256,14 @@ pub fn dify_backend(settings: &Settings, afterwards: Afterwards) -> Result<DifyB
             config::Think::Keep => ThinkMode::Keep,
             config::Think::Metadata => ThinkMode::Metadata,
         },
+        missing_inputs: match dify.missing_inputs {
+            config::MissingInputs::Ask => MissingInputs::Ask,
+            config::MissingInputs::Reject => MissingInputs::Reject,
+        },
+        suggested: dify.suggested,
         limits: backend::Limits::default(),
     };
-    Ok(DifyBackend::new(client, settings, afterwards))
+    Ok(DifyBackend::new(client, turn_settings, operator(dify), outlets, afterwards))
 }
 
 /// The card that these settings describe.
@@ -208,14 +299,19 @@ fn limits(settings: &Settings) -> Limits {
     }
 }
 
-fn edge_settings(server: &config::Server) -> EdgeSettings {
+fn edge_settings(settings: &Settings) -> EdgeSettings {
+    let server = &settings.server;
     EdgeSettings {
         closing: match server.answer_close {
             config::AnswerClose::Delta => Closing::Mark,
             config::AnswerClose::Whole => Closing::Whole,
         },
         keep_alive: server.keep_alive,
-        progress: Level::Brief,
+        progress: match settings.dify.progress {
+            config::ProgressLevel::Off => Level::Off,
+            config::ProgressLevel::Brief => Level::Brief,
+            config::ProgressLevel::Full => Level::Full,
+        },
         max_body_bytes: server.max_body_bytes,
         origins: match &server.cors {
             config::Cors::Any => Origins::Any,

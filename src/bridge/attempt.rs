@@ -1,31 +1,35 @@
-//! One request to Dify and its stream, from the request to an end.
+//! One request to Dify and its stream, from the request to an end; or a run that goes on, from where it is joined again.
 //!
-//! One loop waits for whatever comes first: bytes, a wish to stop, the answer of a side call, a bell. Bytes are
+//! One loop waits for whatever comes first: bytes, a wish to stop, the answer of a side call, a bell, a file. Bytes are
 //! worked on at once, from chunk to task events, without a copy per delta; the only wait in there is for the
 //! conversation's id to be kept, before anybody hears of the turn.
 
 use std::pin::pin;
 
 use futures_util::future::{BoxFuture, Either, pending};
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::afterwards::Afterwards;
 use super::backend::Settings;
 use super::bells::{Bell, Bells};
 use super::calls;
-use super::oddities::Oddities;
-use super::pursuit::Pursuit;
+use super::ending::{Ended, Leave, Stop, Told};
+use super::outlets::{Gathering, Outlets};
+use super::prepare::Prepared;
 use super::source::{Source, Step};
 use super::talk::Talk;
+use crate::core::artifact::Whole;
 use crate::core::backend::{Sink, TurnRequest};
-use crate::core::event::{Failure, Outcome};
+use crate::core::event::{Outcome, TaskEvent};
 use crate::dify::client::Client;
 use crate::dify::error::{self, Error};
 use crate::dify::event::Frame;
 use crate::dify::framing::Framer;
-use crate::dify::request::TurnBody;
+use crate::dify::request::Endpoint;
 use crate::dify::sse;
-use crate::translate::from_dify::{Fold, Input, Verdict};
+use crate::translate::from_dify::{Fold, Input, Pause, Setup};
+use crate::translate::memo::PausedRun;
+use crate::translate::plan::Operator;
 
 /// What a turn works with.
 #[derive(Clone, Copy)]
@@ -34,48 +38,41 @@ pub(super) struct Means<'a> {
     pub(super) settings: &'a Settings,
     /// Owns what goes on after a turn.
     pub(super) afterwards: &'a Afterwards,
+    /// Where files go.
+    pub(super) outlets: &'a Outlets,
+    /// What the operator has decided about inputs.
+    pub(super) operator: &'a Operator,
 }
 
-/// How an attempt ended.
-#[derive(Debug)]
-pub(super) enum Ended {
-    /// Dify does not have the conversation, and did not begin.
-    ConversationLost,
-    /// Dify did not begin, for a reason that may pass.
-    NeverBegan(Error),
-    /// With an outcome, and what the log should know of it.
-    Over(Outcome, Option<Error>),
+/// What a turn begins with.
+#[derive(Clone, Copy)]
+pub(super) struct Opening<'a, 'p> {
+    pub(super) prepared: &'p Prepared,
+    /// The conversation to go on with.
+    pub(super) conversation: Option<&'a str>,
+    /// Whether it begins a lost conversation anew.
+    pub(super) restarted: bool,
 }
 
-/// What becomes of the stream when the attempt is over.
-#[derive(Clone, Copy, Debug)]
-enum Leave {
-    /// Dify works on, but nobody waits for it: it is asked to stop.
-    Abandon,
-    /// The end was said: the rest is read, so that the connection can be used again and Dify finishes in peace.
-    Drain,
-    /// There is nothing left of it.
-    Gone,
-    /// Nobody waits for it, but Dify may have begun or begin yet: it is read on until it can be stopped.
-    Pursue,
-}
-
-/// How far a wish to stop has come.
-enum Stop<'a> {
-    /// Dify was told; whether it took that is known.
-    Called { accepted: bool },
-    /// Dify is being told.
-    Calling(BoxFuture<'a, bool>),
-    /// There is none.
-    Unasked,
-    /// It waits for the id of Dify's task.
-    Waiting,
+/// A run that is joined again.
+pub(super) struct Rejoined<'a> {
+    /// Where it stood.
+    pub(super) run: &'a PausedRun,
+    /// Where it is stopped.
+    pub(super) endpoint: Endpoint,
+    /// Its stream, and what was read of it already.
+    pub(super) source: Source,
+    pub(super) framer: Framer,
+    /// The ids of the forms that waited when it was joined, as far as they are not answered now: a pause for these alone
+    /// is no news.
+    pub(super) waiting: Vec<String>,
 }
 
 /// What wakes the loop.
 enum Wake {
     Bell(Bell),
     Checked { is_lost: bool },
+    File(Whole),
     Step(Result<Step, Error>),
     Stop,
     StopAnswered { accepted: bool },
@@ -83,65 +80,149 @@ enum Wake {
 
 /// The attempt. [`Self::run`] it.
 pub(super) struct Attempt<'a> {
-    means: Means<'a>,
-    talk: Talk<'a>,
-    source: Source,
-    framer: Framer,
-    bells: Bells,
-    stop: Stop<'a>,
+    pub(super) means: Means<'a>,
+    pub(super) endpoint: Endpoint,
+    pub(super) talk: Talk<'a>,
+    pub(super) source: Source,
+    pub(super) framer: Framer,
+    pub(super) bells: Bells,
+    pub(super) stop: Stop<'a>,
+    /// The files that were found and are on their way.
+    files: Gathering<'a>,
+    /// Of a run that was joined again: the forms that waited then.
+    pub(super) waiting: Option<Vec<String>>,
+    /// The last pause for just these forms.
+    pub(super) still_paused: Option<Pause>,
     /// Asks whether the conversation is lost.
-    check: Option<BoxFuture<'a, bool>>,
+    pub(super) check: Option<BoxFuture<'a, bool>>,
     /// Until when a stream that is left unnamed is read on.
-    pursue_until: Instant,
+    pub(super) pursue_until: Instant,
 }
 
 impl<'a> Attempt<'a> {
-    /// Sends the request. `restarted` says that it begins a lost conversation anew; the turn ends at `deadline`.
+    /// Sends the request. The turn ends at `deadline`.
     pub(super) fn begin(
         means: Means<'a>,
         turn: &'a TurnRequest,
-        query: &'a str,
-        conversation: Option<&'a str>,
-        restarted: bool,
+        setup: Setup,
+        opening: Opening<'a, '_>,
         deadline: Instant,
         sink: &'a mut dyn Sink,
     ) -> Self {
-        let Settings { first_event_timeout, think, limits, .. } = means.settings;
+        let Opening { prepared, conversation, restarted } = opening;
+        let Settings { first_event_timeout, limits, .. } = means.settings;
         let now = Instant::now();
         let patience = limits.conversation_check.min(*first_event_timeout / 2);
-        let request = TurnBody::chat(query, &turn.user, conversation);
+        let source = prepared.with_body(turn, conversation, |body| Source::of(means.client, body));
+        let bells = Bells {
+            check: conversation.map(|_| now + patience),
+            first_frame: Some(now + *first_event_timeout),
+            ..Bells::until(deadline)
+        };
+        let talk = Talk { conversation, restarted, ..Talk::new(turn, sink, Fold::new(setup)) };
+        let framer = Framer::new(limits.max_event_bytes);
+        Self::new(means, prepared.endpoint(), talk, source, framer, bells)
+    }
+
+    /// Goes on with a run that waited. Of several forms that waited, those that still do are asked for again when
+    /// nothing comes in the time for the first frame.
+    pub(super) fn rejoin(
+        means: Means<'a>,
+        turn: &'a TurnRequest,
+        setup: Setup,
+        joined: Rejoined<'a>,
+        deadline: Instant,
+        sink: &'a mut dyn Sink,
+    ) -> Self {
+        let Rejoined { run, endpoint, source, framer, waiting } = joined;
+        let patience = Instant::now() + means.settings.first_event_timeout;
+        let bells =
+            Bells { first_frame: (!waiting.is_empty()).then_some(patience), ..Bells::until(deadline) };
+        let talk = Talk {
+            conversation: run.conversation_id.as_deref(),
+            task_id: run.task_id.clone(),
+            run_id: Some(run.run_id.clone()),
+            message_id: run.message_id.clone(),
+            ..Talk::new(turn, sink, Fold::new(setup))
+        };
+        let waiting = Some(waiting);
+        Self { waiting, ..Self::new(means, endpoint, talk, source, framer, bells) }
+    }
+
+    fn new(
+        means: Means<'a>,
+        endpoint: Endpoint,
+        talk: Talk<'a>,
+        source: Source,
+        framer: Framer,
+        bells: Bells,
+    ) -> Self {
+        let Settings { first_event_timeout, limits, .. } = means.settings;
         Self {
             means,
-            talk: Talk {
-                turn,
-                sink,
-                conversation,
-                restarted,
-                fold: Fold::new(*think),
-                task_id: None,
-                oddities: Oddities::default(),
-                is_kept: false,
-                has_begun: false,
-            },
-            source: Source::of(means.client, &request),
-            framer: Framer::new(limits.max_event_bytes),
-            bells: Bells {
-                check: conversation.map(|_| now + patience),
-                first_frame: Some(now + *first_event_timeout),
-                grace: None,
-                stop: None,
-                turn: deadline,
-            },
+            endpoint,
+            files: Gathering::new(means.outlets, talk.turn),
+            talk,
+            source,
+            framer,
+            bells,
             stop: Stop::Unasked,
+            waiting: None,
+            still_paused: None,
             check: None,
-            pursue_until: now + (*first_event_timeout).min(limits.pursuit),
+            pursue_until: Instant::now() + (*first_event_timeout).min(limits.pursuit),
         }
     }
 
-    /// Sees it through: how it ended, and what could not be used of it.
-    pub(super) async fn run(mut self) -> (Ended, Oddities) {
-        let ended = self.wait_for_end().await;
-        (ended, self.talk.oddities)
+    /// Sees it through: how it ended, and what else the stream told.
+    pub(super) async fn run(mut self) -> (Ended, Told) {
+        // What was read when the run was joined again may hold more.
+        let left = self.chunk(&[]).await;
+        let ended = match left {
+            Some(ended) => ended,
+            None => self.wait_for_end().await,
+        };
+        self.gather(&ended).await;
+        let talk = self.talk;
+        let told = Told {
+            oddities: talk.oddities,
+            task_id: talk.task_id,
+            run_id: talk.run_id,
+            message_id: talk.message_id,
+            conversation_id: talk.told_conversation,
+            has_begun: talk.has_begun,
+        };
+        (ended, told)
+    }
+
+    /// Waits for the files that are still on their way.
+    async fn gather(&mut self, ended: &Ended) {
+        self.collect();
+        if matches!(ended, Ended::ConversationLost | Ended::NeverBegan(_)) {
+            return;
+        }
+        let gathering = async {
+            while !self.files.is_idle() {
+                let whole = self.files.next().await;
+                self.talk.sink.emit(TaskEvent::Artifact(whole));
+            }
+        };
+        tokio::select! {
+            biased;
+            () = self.talk.turn.stop.cancelled() => {}
+            late = timeout(self.means.settings.limits.files, gathering) => {
+                if late.is_err() {
+                    tracing::warn!(task.id = %self.talk.turn.task_id, "files of an answer did not come in time");
+                }
+            }
+        }
+    }
+
+    /// Sends for the files that the fold has found.
+    fn collect(&mut self) {
+        for found in self.talk.fold.found() {
+            self.files.add(found);
+        }
     }
 
     async fn wait_for_end(&mut self) -> Ended {
@@ -158,6 +239,7 @@ impl<'a> Attempt<'a> {
                 () = timer.as_mut() => Wake::Bell(bell),
                 accepted = self.stop.answer() => Wake::StopAnswered { accepted },
                 is_lost = wait(&mut self.check) => Wake::Checked { is_lost },
+                whole = self.files.next(), if !self.files.is_idle() => Wake::File(whole),
                 step = self.source.next() => Wake::Step(step),
             };
             if let Some(ended) = self.wake(wake).await {
@@ -189,8 +271,16 @@ impl<'a> Attempt<'a> {
                 }
             }
             Wake::Bell(bell) => self.ring(bell).await,
+            Wake::File(whole) => {
+                self.talk.sink.emit(TaskEvent::Artifact(whole));
+                None
+            }
             Wake::Step(Ok(Step::Opened)) => None,
             Wake::Step(Ok(Step::Chunk(chunk))) => self.chunk(&chunk).await,
+            Wake::Step(Ok(Step::End)) if self.still_paused.is_some() => {
+                // Dify ends such a stream after some minutes without news.
+                self.still_paused.take().map(Ended::Paused)
+            }
             Wake::Step(Ok(Step::End)) => {
                 let verdict = self.talk.step(Input::Closed);
                 self.decide(verdict, Leave::Gone, None).await
@@ -216,6 +306,11 @@ impl<'a> Attempt<'a> {
             Bell::Grace => {
                 let verdict = self.talk.step(Input::GraceOver);
                 self.decide(verdict, Leave::Drain, None).await
+            }
+            Bell::FirstFrame if self.waiting.is_some() => {
+                self.bells.first_frame = None;
+                self.leave(Leave::Gone);
+                Some(Ended::Paused(Pause { forms: Vec::new(), other_reasons: Vec::new() }))
             }
             Bell::FirstFrame => {
                 self.lose(error::never_started(first_event_timeout.as_secs()), Leave::Gone, None).await
@@ -279,97 +374,10 @@ impl<'a> Attempt<'a> {
                 self.check = None;
             }
             self.call_stop();
+            self.collect();
             if let Some(ended) = self.decide(verdict, Leave::Drain, None).await {
                 return Some(ended);
             }
-        }
-    }
-
-    /// Tells Dify to stop, once that is wished and Dify's task is known.
-    fn call_stop(&mut self) {
-        if let (Stop::Waiting, Some(task_id)) = (&self.stop, &self.talk.task_id) {
-            self.stop = Stop::Calling(calls::stop(
-                self.means.client.clone(),
-                task_id.clone(),
-                self.talk.turn.user.clone(),
-            ));
-            self.bells.stop = Some(Instant::now() + self.means.settings.limits.stop_after_call);
-        }
-    }
-
-    /// The turn can go no further, for this reason.
-    async fn lose(&mut self, failure: Failure, leave: Leave, cause: Option<Error>) -> Option<Ended> {
-        let verdict = self.talk.step(Input::Lost(failure));
-        self.decide(verdict, leave, cause).await
-    }
-
-    async fn decide(&mut self, verdict: Verdict, leave: Leave, cause: Option<Error>) -> Option<Ended> {
-        match verdict {
-            Verdict::GoOn => None,
-            Verdict::Grace => {
-                self.bells.grace = Some(Instant::now() + self.means.settings.limits.grace);
-                None
-            }
-            Verdict::Over(Outcome::Stopped { confirmed }) => {
-                let accepted = self.stop_was_accepted().await;
-                self.leave(leave);
-                Some(Ended::Over(Outcome::Stopped { confirmed: confirmed && accepted }, cause))
-            }
-            Verdict::Over(outcome) => {
-                // A stream that broke behind the answer leaves no work behind.
-                let is_done = matches!((&outcome, leave), (Outcome::Completed, Leave::Abandon));
-                self.leave(if is_done { Leave::Gone } else { leave });
-                Some(Ended::Over(outcome, cause))
-            }
-        }
-    }
-
-    /// The stream may end before Dify has answered the stop that ended it.
-    async fn stop_was_accepted(&mut self) -> bool {
-        let until = self.bells.stop.unwrap_or(self.bells.turn);
-        match &mut self.stop {
-            Stop::Called { accepted } => *accepted,
-            Stop::Calling(call) => timeout_at(until, call).await.unwrap_or(false),
-            Stop::Unasked | Stop::Waiting => false,
-        }
-    }
-
-    fn leave(&mut self, leave: Leave) {
-        let Means { client, settings, afterwards } = self.means;
-        match (leave, self.talk.task_id.take()) {
-            (Leave::Gone, _) | (Leave::Abandon, None) => {}
-            (Leave::Abandon | Leave::Pursue, Some(task_id)) => {
-                if matches!(self.stop, Stop::Unasked) {
-                    afterwards.spawn(calls::stop(client.clone(), task_id, self.talk.turn.user.clone()));
-                }
-            }
-            (Leave::Drain, _) => {
-                afterwards.spawn(self.source.take().drain(settings.limits.drain));
-            }
-            (Leave::Pursue, None) => {
-                let pursuit = Pursuit {
-                    client: client.clone(),
-                    task: self.talk.turn.task_id.clone(),
-                    user: self.talk.turn.user.clone(),
-                    source: self.source.take(),
-                    framer: std::mem::take(&mut self.framer),
-                    until: self.pursue_until,
-                    at_end: settings.limits.stop_before_begin,
-                    drain: settings.limits.drain,
-                    afterwards: afterwards.clone(),
-                };
-                afterwards.spawn(pursuit.run());
-            }
-        }
-    }
-}
-
-impl Stop<'_> {
-    /// Whether Dify took the stop, once it has answered.
-    async fn answer(&mut self) -> bool {
-        match self {
-            Self::Calling(call) => call.await,
-            Self::Called { .. } | Self::Unasked | Self::Waiting => pending().await,
         }
     }
 }

@@ -11,16 +11,20 @@ use tokio::time::Instant;
 
 use super::afterwards::Afterwards;
 use super::attempt::Means;
-use super::run;
+use super::outlets::Outlets;
+use super::{accept, run, watch};
 use crate::core::backend::{Backend, Profile, Readiness, Said, Sink, TurnRequest};
 use crate::core::error::Error as CoreError;
 use crate::core::event::{Outcome, Parked};
-use crate::dify::app_info::{self, AppInfo};
+use crate::dify::app_info::{self, AppInfo, AppMode};
 use crate::dify::client::Client;
 use crate::dify::error::Error;
 use crate::dify::framing::MAX_EVENT_BYTES;
+use crate::translate::plan::Operator;
 use crate::translate::think::ThinkMode;
-use crate::translate::to_dify;
+
+/// How long a turn waits for what Dify says of the app.
+const APP_LIMIT: Duration = Duration::from_secs(10);
 
 /// How long an answer about readiness is good for.
 const READINESS_AGE: Duration = Duration::from_secs(5);
@@ -34,8 +38,22 @@ pub struct Settings {
     pub turn_timeout: Duration,
     /// What becomes of a model's thoughts.
     pub think: ThinkMode,
+    /// What happens when a required input is missing.
+    pub missing_inputs: MissingInputs,
+    /// Whether questions to go on with are asked for after each answer.
+    pub suggested: bool,
     /// What is the same everywhere but in tests.
     pub limits: Limits,
+}
+
+/// What happens when a required input is missing.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum MissingInputs {
+    /// The task asks for it.
+    #[default]
+    Ask,
+    /// The request is refused.
+    Reject,
 }
 
 /// The bounds of waiting that nobody has to set.
@@ -47,6 +65,8 @@ pub struct Limits {
     pub conversation_check: Duration,
     /// How long the rest of a stream is read once the turn is over.
     pub drain: Duration,
+    /// How long the files of an answer are waited for once it is complete.
+    pub files: Duration,
     /// How long the details of a decided turn are waited for.
     pub grace: Duration,
     /// Largest event of a stream, bytes.
@@ -66,6 +86,7 @@ impl Default for Limits {
             backoff: [Duration::from_millis(250), Duration::from_secs(1)],
             conversation_check: Duration::from_secs(3),
             drain: Duration::from_secs(2),
+            files: Duration::from_secs(60),
             grace: Duration::from_secs(2),
             max_event_bytes: MAX_EVENT_BYTES,
             pursuit: Duration::from_secs(30),
@@ -81,6 +102,8 @@ pub struct DifyBackend {
     client: Client,
     settings: Settings,
     afterwards: Afterwards,
+    outlets: Outlets,
+    operator: Operator,
     app: ArcSwap<AppInfo>,
     readiness: ArcSwapOption<Known>,
     is_probing: AtomicBool,
@@ -99,11 +122,19 @@ impl DifyBackend {
     /// What goes on after a turn (reading the rest of its stream, a stop) runs under `afterwards`, for
     /// [`Limits::pursuit`] and some seconds at most; once that ends, for [`Limits::stop_before_begin`], the 5 s of a
     /// small call and [`Limits::drain`] at most, together 10 s.
-    pub fn new(client: Client, settings: Settings, afterwards: Afterwards) -> Self {
+    pub fn new(
+        client: Client,
+        settings: Settings,
+        operator: Operator,
+        outlets: Outlets,
+        afterwards: Afterwards,
+    ) -> Self {
         Self {
             client,
             settings,
             afterwards,
+            outlets,
+            operator,
             app: ArcSwap::default(),
             readiness: ArcSwapOption::empty(),
             is_probing: AtomicBool::new(false),
@@ -115,7 +146,8 @@ impl DifyBackend {
     /// # Errors
     /// [`Error`] when Dify cannot tell; what was known before stays.
     pub async fn refresh(&self) -> Result<Arc<AppInfo>, Error> {
-        let app = Arc::new(AppInfo::detect(&self.client).await?);
+        let app = AppInfo::detect(&self.client).await?.keeping(&self.app.load());
+        let app = Arc::new(app);
         self.app.store(Arc::clone(&app));
         Ok(app)
     }
@@ -149,25 +181,75 @@ impl DifyBackend {
     }
 }
 
-impl Backend for DifyBackend {
-    fn accept(&self, said: &Said<'_>) -> Result<(), CoreError> {
-        if let Some(problem) = self.app.load().mode.problem() {
-            return Err(CoreError::UnsupportedOperation(problem));
+impl DifyBackend {
+    fn means(&self) -> Means<'_> {
+        Means {
+            client: &self.client,
+            settings: &self.settings,
+            afterwards: &self.afterwards,
+            outlets: &self.outlets,
+            operator: &self.operator,
         }
-        to_dify::query(said.message).map(drop)
     }
 
-    fn accept_answer(&self, _: &Parked, _: &Said<'_>) -> Result<(), CoreError> {
-        Err(CoreError::UnsupportedOperation("not yet".to_owned()))
+    /// What is known of the app. If that is nothing, Dify is asked once more.
+    async fn known_app(&self) -> Arc<AppInfo> {
+        let app = self.app.load_full();
+        if app.mode != AppMode::Unknown {
+            return app;
+        }
+        match tokio::time::timeout(APP_LIMIT, self.refresh()).await {
+            Ok(Ok(app)) => app,
+            // The turn itself will tell what is wrong with Dify.
+            Ok(Err(_)) | Err(_) => app,
+        }
+    }
+}
+
+/// How a turn sees the app.
+pub(super) struct App<'a> {
+    pub(super) means: Means<'a>,
+    /// The app as it was when the turn began.
+    pub(super) info: Arc<AppInfo>,
+    backend: &'a DifyBackend,
+}
+
+impl App<'_> {
+    /// The app as it is now, if Dify tells.
+    pub(super) async fn again(&self) -> Option<Arc<AppInfo>> {
+        tokio::time::timeout(APP_LIMIT, self.backend.refresh()).await.ok()?.ok()
+    }
+}
+
+impl Backend for DifyBackend {
+    fn accept<'a>(&'a self, said: Said<'a>) -> BoxFuture<'a, Result<(), CoreError>> {
+        let app = self.app.load_full();
+        async move { accept::message(self.means(), &app, said).await }.boxed()
     }
 
-    fn watch<'a>(&'a self, _: &'a Parked, _: &'a str) -> BoxFuture<'a, ()> {
-        std::future::pending().boxed()
+    fn accept_answer<'a>(
+        &'a self,
+        parked: &'a Parked,
+        said: Said<'a>,
+    ) -> BoxFuture<'a, Result<(), CoreError>> {
+        let app = self.app.load_full();
+        async move { accept::an_answer(self.means(), &app, parked, said).await }.boxed()
     }
 
     fn run<'a>(&'a self, turn: TurnRequest, sink: &'a mut dyn Sink) -> BoxFuture<'a, Outcome> {
-        let means = Means { client: &self.client, settings: &self.settings, afterwards: &self.afterwards };
-        async move { run::run(means, &turn, sink).await }.boxed()
+        async move {
+            if turn.stop.is_cancelled() {
+                // Nothing runs at Dify yet, or it waits and is left waiting.
+                return Outcome::Stopped { confirmed: true };
+            }
+            let app = App { means: self.means(), info: self.known_app().await, backend: self };
+            run::run(&app, &turn, sink).await
+        }
+        .boxed()
+    }
+
+    fn watch<'a>(&'a self, parked: &'a Parked, _: &'a str) -> BoxFuture<'a, ()> {
+        watch::watch(&self.client, parked).boxed()
     }
 
     fn readiness(&self) -> BoxFuture<'_, Readiness> {

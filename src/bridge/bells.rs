@@ -28,6 +28,11 @@ pub(super) struct Bells {
 }
 
 impl Bells {
+    /// None but the last.
+    pub(super) fn until(turn: Instant) -> Self {
+        Self { check: None, first_frame: None, grace: None, stop: None, turn }
+    }
+
     /// The bell that rings next.
     pub(super) fn next(&self) -> (Instant, Bell) {
         let set = [

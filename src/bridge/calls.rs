@@ -17,12 +17,17 @@ const STOP_LIMIT: Duration = Duration::from_secs(5);
 const STOP_PAUSE: Duration = Duration::from_millis(250);
 
 /// Tells Dify to stop a task; whether it took that. Tries once more where trouble may have passed.
-pub(super) fn stop(client: Client, task_id: String, user: String) -> BoxFuture<'static, bool> {
+pub(super) fn stop(
+    client: Client,
+    endpoint: Endpoint,
+    task_id: String,
+    user: String,
+) -> BoxFuture<'static, bool> {
     let tries = async move {
-        match client.stop(Endpoint::Chat, &task_id, &user).await {
+        match client.stop(endpoint, &task_id, &user).await {
             Err(error) if may_pass(&error) => {
                 sleep(STOP_PAUSE).await;
-                client.stop(Endpoint::Chat, &task_id, &user).await
+                client.stop(endpoint, &task_id, &user).await
             }
             answer => answer,
         }

@@ -37,16 +37,6 @@ impl Oddities {
         self.note(shorten(name, MAX_NAME_CHARS));
     }
 
-    /// Takes in those of another attempt.
-    pub(super) fn add(&mut self, other: Self) {
-        self.garbage = self.garbage.saturating_add(other.garbage);
-        self.unknown = self.unknown.saturating_add(other.unknown);
-        self.why = self.why.take().or(other.why);
-        for name in other.names {
-            self.note(name);
-        }
-    }
-
     /// The turn is over: one line, if there were any. The names are Dify's, so they are logged escaped.
     pub(super) fn tell(&self, task: &TaskId) {
         let Self { garbage, why, unknown, names } = self;

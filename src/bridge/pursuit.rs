@@ -17,11 +17,14 @@ use crate::dify::client::Client;
 use crate::dify::error::Error;
 use crate::dify::event::Frame;
 use crate::dify::framing::Framer;
+use crate::dify::request::Endpoint;
 use crate::dify::sse;
 
 /// What is pursued, and how far.
 pub(super) struct Pursuit {
     pub(super) client: Client,
+    /// Where the task is stopped.
+    pub(super) endpoint: Endpoint,
     /// The gateway's name of the task, for the log.
     pub(super) task: TaskId,
     /// The user that the turn was begun for.
@@ -62,7 +65,7 @@ impl Pursuit {
         };
         match found {
             Found::Name(name) => {
-                calls::stop(self.client, name, self.user).await;
+                calls::stop(self.client, self.endpoint, name, self.user).await;
                 self.source.drain(self.drain).await;
             }
             Found::Nothing => {}

@@ -36,6 +36,11 @@ impl Source {
         Self::Opening(client.begin(request).boxed())
     }
 
+    /// Goes on reading a run.
+    pub(super) fn of_run(client: &Client, run_id: &str, user: &str) -> Self {
+        Self::Opening(client.events(run_id, user).boxed())
+    }
+
     /// What comes next. Dropping the future loses nothing.
     pub(super) async fn next(&mut self) -> Result<Step, Error> {
         match self {

@@ -9,16 +9,21 @@ use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
 use super::afterwards::Afterwards;
-use super::backend::{DifyBackend, Limits, Settings};
+use super::backend::{DifyBackend, Limits, MissingInputs, Settings};
+use super::outlets::Outlets;
 use super::scripted::{Answer, Scripted};
 use crate::core::accepted::Accepted;
 use crate::core::backend::{Backend, Known, Said, Sink, TurnRequest};
+use crate::core::clock::SystemClock;
 use crate::core::error::Error;
 use crate::core::event::{Outcome, TaskEvent, TextArtifact};
 use crate::core::facts::FactsUpdate;
 use crate::core::ids::{Caller, ContextId, MessageId, TaskId};
 use crate::core::message::{Json, Message, Part, Role};
 use crate::dify::client::{Client, ClientSettings};
+use crate::egress::{self, Egress, EgressPolicy};
+use crate::files::{Shelf, ShelfSettings};
+use crate::translate::plan::Operator;
 use crate::translate::think::ThinkMode;
 
 /// Where turns are asked for.
@@ -96,10 +101,13 @@ pub(super) fn settings() -> Settings {
         first_event_timeout: Duration::from_millis(600),
         turn_timeout: Duration::from_secs(5),
         think: ThinkMode::Metadata,
+        missing_inputs: MissingInputs::Ask,
+        suggested: false,
         limits: Limits {
             backoff: [Duration::from_millis(5), Duration::from_millis(10)],
             conversation_check: Duration::from_millis(100),
             drain: short,
+            files: Duration::from_secs(2),
             grace: short,
             max_event_bytes: 1 << 20,
             pursuit: Duration::from_secs(30),
@@ -119,7 +127,16 @@ pub(super) async fn stage_with(script: Vec<(&'static str, Vec<Answer>)>, setting
     });
     let client = client.unwrap();
     let afterwards = Afterwards::default();
-    let backend = DifyBackend::new(client.clone(), settings, afterwards.clone());
+    let policy = EgressPolicy::parse(&["127.0.0.0/8".to_owned()]).unwrap();
+    let outlets = Outlets {
+        egress: Egress::new(policy, egress::Limits::default()).unwrap(),
+        shelf: Some(Shelf::new(ShelfSettings::default()).unwrap()),
+        max_bytes: 1 << 20,
+        dify: dify.url.parse().unwrap(),
+        clock: Arc::new(SystemClock),
+    };
+    let backend =
+        DifyBackend::new(client.clone(), settings, Operator::default(), outlets, afterwards.clone());
     Stage { dify, backend, client, afterwards }
 }
 

@@ -9,6 +9,7 @@ use super::calls;
 use super::scripted::{Answer, Step, json, stream};
 use super::stage::{CHAT, END, HELLO, Notes, STARTED, Stage, chat, on_stage, settings, stage_with, turn};
 use crate::core::event::Outcome;
+use crate::dify::request::Endpoint;
 
 const STOP: &str = "POST /v1/chat-messages/t1/stop";
 const STOPPED: &str = r#"{"event":"workflow_finished","conversation_id":"c1","task_id":"t1","workflow_run_id":"r","data":{"status":"stopped"}}"#;
@@ -82,7 +83,7 @@ async fn a_stop_that_dify_cannot_take_is_tried_once_more() {
     away.dify.shut_down().await;
     let client = away.client.clone();
     let begun = Instant::now();
-    assert!(!calls::stop(client, "t1".to_owned(), "alice".to_owned()).await);
+    assert!(!calls::stop(client, Endpoint::Chat, "t1".to_owned(), "alice".to_owned()).await);
     assert!(begun.elapsed() >= Duration::from_millis(250), "a second try");
 }
 

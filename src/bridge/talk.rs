@@ -19,13 +19,37 @@ pub(super) struct Talk<'a> {
     pub(super) oddities: Oddities,
     /// Dify's handle for stopping.
     pub(super) task_id: Option<String>,
+    /// Dify's handle for reading on, for graphs.
+    pub(super) run_id: Option<String>,
+    /// Dify's name of the message that the answer belongs to.
+    pub(super) message_id: Option<String>,
+    /// The conversation that the stream belongs to.
+    pub(super) told_conversation: Option<String>,
     /// Whether the conversation's id has been kept.
     pub(super) is_kept: bool,
     /// Whether a frame has come that is more than a sign of life.
     pub(super) has_begun: bool,
 }
 
-impl Talk<'_> {
+impl<'a> Talk<'a> {
+    /// Nothing has been said yet, and nothing is known of a conversation.
+    pub(super) fn new(turn: &'a TurnRequest, sink: &'a mut dyn Sink, fold: Fold) -> Self {
+        Self {
+            turn,
+            sink,
+            conversation: None,
+            restarted: false,
+            fold,
+            oddities: Oddities::default(),
+            task_id: None,
+            run_id: None,
+            message_id: None,
+            told_conversation: None,
+            is_kept: false,
+            has_begun: false,
+        }
+    }
+
     /// Takes a frame: first its handles are kept, then its event is passed on.
     ///
     /// # Errors
@@ -37,9 +61,9 @@ impl Talk<'_> {
             _ => {}
         }
         self.has_begun = true;
-        if self.task_id.is_none() {
-            self.task_id = frame.task_id.as_deref().map(str::to_owned);
-        }
+        keep_first(&mut self.task_id, frame.task_id.as_deref());
+        keep_first(&mut self.run_id, frame.workflow_run_id.as_deref());
+        keep_first(&mut self.message_id, frame.message_id.as_deref());
         if let (Some(id), false) = (&frame.conversation_id, self.is_kept) {
             self.keep(id).await?;
         }
@@ -52,6 +76,7 @@ impl Talk<'_> {
             return Err(Failure::internal());
         }
         self.is_kept = true;
+        self.told_conversation = Some(id.to_owned());
         if self.restarted || self.conversation.is_some_and(|sent| sent != id) {
             self.sink.emit(TaskEvent::Facts(FactsUpdate::ConversationRestarted));
         }
@@ -61,5 +86,11 @@ impl Talk<'_> {
     /// Takes any other input.
     pub(super) fn step(&mut self, input: Input<'_>) -> Verdict {
         self.fold.step(input, &mut |event| self.sink.emit(event))
+    }
+}
+
+fn keep_first(kept: &mut Option<String>, told: Option<&str>) {
+    if kept.is_none() {
+        *kept = told.filter(|told| !told.is_empty()).map(str::to_owned);
     }
 }

@@ -281,17 +281,17 @@ async fn a_dify_without_a_description_of_the_app_is_ready_if_it_answers_otherwis
 async fn an_app_of_another_kind_is_refused_clearly() {
     let info = r#"{"name":"n","mode":"channel"}"#;
     let stage = on_stage(vec![("GET /v1/info", vec![json(200, info)])]).await;
-    assert!(stage.backend.accept(&said(&message("hi"))).is_ok(), "nothing is known yet");
+    assert!(stage.backend.accept(said(&message("hi"))).await.is_ok(), "nothing is known yet");
     let app = stage.backend.refresh().await.unwrap();
     assert_eq!(app.problems.len(), 1);
     assert_eq!(stage.backend.profile().name.as_deref(), Some("n"));
-    assert!(matches!(stage.backend.accept(&said(&message("hi"))), Err(Error::UnsupportedOperation(_))));
+    assert!(matches!(stage.backend.accept(said(&message("hi"))).await, Err(Error::UnsupportedOperation(_))));
     assert!(matches!(stage.backend.readiness().await, Readiness::NotReady(_)));
 }
 
 #[tokio::test]
 async fn a_message_without_text_is_refused_before_a_task_is_made() {
     let stage = on_stage(Vec::new()).await;
-    assert!(matches!(stage.backend.accept(&said(&message(" "))), Err(Error::InvalidParams(_))));
-    assert!(stage.backend.accept(&said(&message("hi"))).is_ok());
+    assert!(matches!(stage.backend.accept(said(&message(" "))).await, Err(Error::InvalidParams(_))));
+    assert!(stage.backend.accept(said(&message("hi"))).await.is_ok());
 }

@@ -68,7 +68,7 @@ pub async fn card(settings: &Settings, extended: bool) -> Result<String, AskErro
 }
 
 async fn detect(settings: &Settings) -> Result<Arc<AppInfo>, AskError> {
-    let backend = app::dify_backend(settings, Afterwards::default()).map_err(AppError::from)?;
+    let backend = app::dify_backend(settings, Afterwards::default())?;
     Ok(backend.refresh().await?)
 }
 

@@ -137,17 +137,17 @@ pub struct Profile {
 
 /// Does the work of turns.
 pub trait Backend: Send + Sync + 'static {
-    /// Whether a message can be worked on at all, before a task is made of it.
+    /// Whether a message can be worked on at all, before a task is made of it. Its waiting is bounded.
     ///
     /// # Errors
     /// What is wrong with the message; nothing was begun.
-    fn accept(&self, said: &Said<'_>) -> Result<(), Error>;
+    fn accept<'a>(&'a self, said: Said<'a>) -> BoxFuture<'a, Result<(), Error>>;
 
     /// Whether a message answers what a parked turn asks.
     ///
     /// # Errors
     /// What is wrong with the answer; the turn stays parked.
-    fn accept_answer(&self, parked: &Parked, said: &Said<'_>) -> Result<(), Error>;
+    fn accept_answer<'a>(&'a self, parked: &'a Parked, said: Said<'a>) -> BoxFuture<'a, Result<(), Error>>;
 
     /// Runs one turn to its end, reporting to `sink` on the way. When `turn.stop` fires it stops the work
     /// and ends with [`Outcome::Stopped`] in bounded time. All of its waiting is bounded. A turn that ends with

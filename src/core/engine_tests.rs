@@ -79,19 +79,21 @@ fn asks() -> Outcome {
 }
 
 impl Backend for Scripted {
-    fn accept(&self, said: &Said<'_>) -> Result<(), Error> {
-        match said.message.parts[0].as_text() {
+    fn accept<'a>(&'a self, said: Said<'a>) -> BoxFuture<'a, Result<(), Error>> {
+        let accepted = match said.message.parts[0].as_text() {
             Some(_) => Ok(()),
             None => Err(Error::ContentTypeNotSupported("text only".to_owned())),
-        }
+        };
+        std::future::ready(accepted).boxed()
     }
 
-    fn accept_answer(&self, parked: &Parked, said: &Said<'_>) -> Result<(), Error> {
+    fn accept_answer<'a>(&'a self, parked: &'a Parked, said: Said<'a>) -> BoxFuture<'a, Result<(), Error>> {
         assert_eq!(parked.memo.get(), "\"secret\"");
-        match said.message.parts[0].as_text() {
+        let accepted = match said.message.parts[0].as_text() {
             Some("what?") => Err(Error::invalid("message.parts", "must be an answer")),
             _ => Ok(()),
-        }
+        };
+        std::future::ready(accepted).boxed()
     }
 
     fn watch<'a>(&'a self, _: &'a Parked, _: &'a str) -> BoxFuture<'a, ()> {

@@ -49,7 +49,7 @@ impl Engine {
             Some(id) => self.0.known(&ContextKey { caller: caller.clone(), id: id.clone() }).await?,
             None => Remembered::Nothing,
         };
-        shared.backend.accept(&said(&command, &record))?;
+        shared.backend.accept(said(&command, &record)).await?;
         self.begin(caller, context_id, command).await
     }
 
@@ -71,7 +71,7 @@ impl Engine {
         };
         let key = ContextKey { caller: caller.clone(), id: task.context_id.clone() };
         let record = shared.known(&key).await?;
-        shared.backend.accept_answer(&parked, &said(&command, &record))?;
+        shared.backend.accept_answer(&parked, said(&command, &record)).await?;
         let mut message = command.message;
         message.context_id = Some(task.context_id);
         message.task_id = Some(task_id.clone());

@@ -9,7 +9,7 @@
 //! | [`routes`] | every route, and what all handlers share |
 //! | [`jsonrpc`] | the JSON-RPC binding, on [`envelope`], [`headers`] and [`body`] |
 //! | [`sse`], [`answer`] | streams that read a task's log; answers that take a while |
-//! | [`discovery`], [`ops`] | the card's routes; health and readiness |
+//! | [`discovery`], [`files`], [`ops`] | the card's routes; files of answers; health and readiness |
 //! | [`dialect`] | the trait, and which dialect a request speaks |
 //! | [`a2a_v1`], [`a2a_v03`], [`legacy`] | the three dialects |
 //! | [`text_frame`] | the events that carry text, which all dialects render alike |
@@ -30,6 +30,7 @@ pub mod discovery;
 pub mod envelope;
 pub mod error;
 pub mod extension;
+pub mod files;
 pub mod headers;
 pub mod json;
 pub mod jsonrpc;

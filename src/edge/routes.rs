@@ -13,11 +13,12 @@ use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
 use super::discovery::{self, Cards};
 use super::headers::{EXTENSIONS, EXTENSIONS_03};
-use super::{answer, jsonrpc, ops};
+use super::{answer, files, jsonrpc, ops};
 use crate::core::engine::Engine;
 use crate::core::ids::IdSource;
 use crate::core::progress::Level;
 use crate::core::reader::Closing;
+use crate::files::Shelf;
 
 /// Which web pages may call.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -51,6 +52,8 @@ pub struct Edge {
     pub cards: Cards,
     /// The engine.
     pub engine: Engine,
+    /// The files of answers, if the gateway serves them.
+    pub files: Option<Shelf>,
     /// New ids, for messages that come without one.
     pub ids: Arc<dyn IdSource>,
     /// The settings.
@@ -70,6 +73,7 @@ pub fn router(edge: Arc<Edge>) -> Router {
         .route("/.well-known/agent-card.json", get(discovery::card))
         .route("/.well-known/agent.json", get(discovery::card))
         .route("/agentcard", get(discovery::legacy_card))
+        .route("/files/{id}", get(files::file))
         .route("/health", get(ops::health))
         .route("/ready", get(ops::ready))
         .with_state(edge)

@@ -42,9 +42,74 @@ pub enum Input<'a> {
     StopRequested,
 }
 
+/// The kinds of apps, as far as their streams differ.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum AppKind {
+    /// Chatbots, agents, chatflows.
+    #[default]
+    Chat,
+    /// Text generators.
+    Completion,
+    /// Workflows.
+    Workflow,
+}
+
+/// What a fold must know beforehand.
+#[derive(Clone, Debug, Default)]
+pub struct Setup {
+    /// What becomes of thoughts.
+    pub think: ThinkMode,
+    /// What kind of app it is.
+    pub app: AppKind,
+    /// Whether speech is wanted.
+    pub wants_speech: bool,
+    /// The answer so far, when a parked run goes on.
+    pub resumed: Option<String>,
+}
+
+/// A file that the turn gave.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// The id of its artifact.
+    pub artifact: String,
+    /// Its name.
+    pub name: String,
+    /// Its media type, if known.
+    pub media_type: Option<String>,
+    /// Its size in bytes, if known.
+    pub size: Option<u64>,
+    /// Where it is.
+    pub source: FoundSource,
+}
+
+/// Where a file is.
+#[derive(Clone, Debug)]
+pub enum FoundSource {
+    /// Here.
+    Bytes(bytes::Bytes),
+    /// There.
+    Url {
+        /// The address as Dify gave it; may be relative.
+        url: String,
+        /// Whether somebody outside of Dify gave it to Dify.
+        is_remote: bool,
+    },
+}
+
+/// A run that waits for people.
+#[derive(Debug)]
+pub struct Pause {
+    /// The forms that wait.
+    pub forms: Vec<crate::dify::human::HumanForm>,
+    /// What else it waits for.
+    pub other_reasons: Vec<String>,
+}
+
 /// What the fold wants.
 #[derive(Debug)]
 pub enum Verdict {
+    /// More, maybe, but the run waits for people now.
+    Paused(Pause),
     /// More.
     GoOn,
     /// More, but not for long: the turn is decided, only details may follow.
@@ -86,7 +151,8 @@ pub struct Fold {
 
 impl Fold {
     /// The beginning of a turn.
-    pub fn new(think: ThinkMode) -> Self {
+    pub fn new(setup: Setup) -> Self {
+        let think = setup.think;
         Self {
             phase: Phase::Waiting,
             think: Splitter::new(think),
@@ -98,6 +164,16 @@ impl Fold {
             awaits_human: false,
             fallback: None,
         }
+    }
+
+    /// What was found since the last call.
+    pub fn found(&mut self) -> Vec<Found> {
+        Vec::new()
+    }
+
+    /// The answer's text as Dify has stored it.
+    pub fn recall(&mut self, answer: String) {
+        self.fallback = Some(answer);
     }
 
     /// Takes one input.

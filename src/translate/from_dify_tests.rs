@@ -48,6 +48,7 @@ impl Turn {
         match fold.step(input, &mut |event| self.take(&event)) {
             Verdict::GoOn => self.verdicts.push("go on"),
             Verdict::Grace => self.verdicts.push("grace"),
+            Verdict::Paused(_) => self.verdicts.push("paused"),
             Verdict::Over(outcome) => {
                 self.verdicts.push("over");
                 self.outcomes.push(outcome);
@@ -70,7 +71,7 @@ impl Turn {
 }
 
 fn play_with(mode: ThinkMode, frames: &[&str], stop_at: Option<usize>) -> Turn {
-    let mut fold = Fold::new(mode);
+    let mut fold = Fold::new(Setup { think: mode, ..Setup::default() });
     let mut turn = Turn::default();
     for (index, frame) in frames.iter().enumerate() {
         if stop_at == Some(index) {
@@ -140,7 +141,7 @@ fn one_end_of_a_chatflow_is_enough_when_the_other_never_comes() {
     for end in [END.to_owned(), finished("succeeded", "x")] {
         play(&[STARTED, &message("hi"), &end]).assert_completed("hi");
         for last in [Input::GraceOver, Input::Lost(error::disconnected())] {
-            let mut fold = Fold::new(ThinkMode::Metadata);
+            let mut fold = Fold::new(Setup { think: ThinkMode::Metadata, ..Setup::default() });
             let mut turn = Turn::default();
             for frame in [STARTED, &message("hi"), &end] {
                 turn.step(&mut fold, Input::Frame(&Frame::decode(frame).unwrap()));
@@ -302,7 +303,7 @@ fn after_our_own_stop_any_end_is_stopped() {
     let twin = Frame::decode(&succeeded).unwrap();
     // That the grace is over shows nothing of a stop.
     for (last, shown) in [(Input::GraceOver, false), (Input::Closed, true), (Input::Frame(&twin), true)] {
-        let mut fold = Fold::new(ThinkMode::Metadata);
+        let mut fold = Fold::new(Setup { think: ThinkMode::Metadata, ..Setup::default() });
         let mut turn = Turn::default();
         for frame in [STARTED, END] {
             turn.step(&mut fold, Input::Frame(&Frame::decode(frame).unwrap()));
@@ -311,7 +312,7 @@ fn after_our_own_stop_any_end_is_stopped() {
         turn.step(&mut fold, last);
         assert!(matches!(turn.outcomes[..], [Outcome::Stopped { confirmed }] if confirmed == shown));
     }
-    let mut fold = Fold::new(ThinkMode::Metadata);
+    let mut fold = Fold::new(Setup { think: ThinkMode::Metadata, ..Setup::default() });
     let mut turn = Turn::default();
     turn.step(&mut fold, Input::StopRequested);
     turn.step(&mut fold, Input::Lost(error::disconnected()));

@@ -46,7 +46,7 @@ fn show_parts(parts: &[Part]) -> String {
 }
 
 fn translate(mode: ThinkMode, frames: &[String]) -> (String, String, String) {
-    let mut fold = Fold::new(mode);
+    let mut fold = Fold::new(Setup { think: mode, ..Setup::default() });
     let (mut answer, mut reasoning, mut shown) = (String::new(), String::new(), String::new());
     let mut outcome = None;
     let decoded = frames.iter().map(|frame| Frame::decode(frame).unwrap()).collect::<Vec<_>>();
@@ -67,7 +67,7 @@ fn translate(mode: ThinkMode, frames: &[String]) -> (String, String, String) {
         match verdict {
             Verdict::Over(over) => assert!(outcome.replace(over).is_none()),
             Verdict::Grace => shown.push_str("(grace)\n"),
-            Verdict::GoOn => {}
+            Verdict::GoOn | Verdict::Paused(_) => {}
         }
     }
     match outcome.expect("an outcome") {

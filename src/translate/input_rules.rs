@@ -222,6 +222,21 @@ struct Mapping {
     remote_url: Option<String>,
 }
 
+/// The addresses of the files that a checked value describes. `None` if one of them is not an address but an upload.
+pub(super) fn links(value: &RawValue) -> Option<Vec<String>> {
+    let items: Vec<Box<RawValue>> = match value.get().starts_with('[') {
+        true => mend::read(value.get())?,
+        false => vec![value.to_owned()],
+    };
+    let link = |item: &RawValue| {
+        let members = mend::read::<BTreeMap<String, Value>>(item.get())?;
+        let mapping = serde_json::from_value::<Mapping>(Value::from_iter(members)).ok()?;
+        let is_link = mapping.transfer_method.as_deref() == Some(Method::RemoteUrl.name());
+        mapping.url.filter(|url| !url.is_empty()).or(mapping.remote_url).filter(|_| is_link)
+    };
+    items.iter().map(|item| link(item)).collect()
+}
+
 fn mapping(value: &RawValue, rules: &FileRules, at: &str) -> Result<(), Fault> {
     let fault = |member: &str, what: String| Err(Fault::inside(format!("{at}{member}"), what));
     let Some(members) = mend::read::<BTreeMap<String, Value>>(value.get())

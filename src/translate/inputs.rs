@@ -50,12 +50,14 @@ pub struct Given<'f> {
     form: &'f Form,
     values: BTreeMap<String, Value>,
     violations: Vec<FieldViolation>,
+    /// Addresses of files that the caller described, each with its place in the request.
+    links: Vec<(String, String)>,
 }
 
 impl<'f> Given<'f> {
     /// No values yet.
     pub fn new(form: &'f Form) -> Self {
-        Self { form, values: BTreeMap::new(), violations: Vec::new() }
+        Self { form, values: BTreeMap::new(), violations: Vec::new(), links: Vec::new() }
     }
 
     /// Adds the operator's defaults. Those that the app cannot take count as not given; see [`problems`].
@@ -127,6 +129,28 @@ impl<'f> Given<'f> {
         }
     }
 
+    /// Adds texts that answered the question for one input, by that input.
+    pub fn texts(&mut self, texts: &BTreeMap<String, String>) {
+        for (name, text) in texts {
+            let Some(field) = self.form.field(name) else { continue };
+            let object = matches!(field.kind, Kind::JsonObject { .. });
+            let object = object.then(|| RawValue::from_string(text.trim().to_owned()).ok()).flatten();
+            let json = object.map_or_else(|| input_rules::json(text), Json::from);
+            let origin = Origin::Caller("message.parts".to_owned());
+            self.values.insert(name.clone(), Value { json, origin });
+        }
+    }
+
+    /// Notes the addresses of files that a caller described. Ids of uploads are not taken: Dify before 1.13 gives any
+    /// caller's file for one.
+    fn described(&mut self, path: &str, json: &RawValue) {
+        let links = match input_rules::links(json) {
+            Some(links) => links,
+            None => return self.violate(path, "names an upload; send the file as a file part instead"),
+        };
+        self.links.extend(links.into_iter().map(|url| (path.to_owned(), url)));
+    }
+
     fn violate(&mut self, field: impl Into<String>, what: impl Into<String>) {
         if self.violations.len() < MOST_TOLD {
             self.violations.push(FieldViolation::new(field, what));
@@ -182,6 +206,7 @@ impl<'f> Given<'f> {
             }
         }
         let left = self.values.into_iter().filter(|(_, value)| matches!(value.origin, Origin::Caller(_)));
+        resolved.links = self.links;
         resolved.unused = left.map(|(name, _)| shorten(&name, LONGEST_NAME)).take(MOST_TOLD).collect();
         if self.violations.is_empty() { Ok(resolved) } else { Err(self.violations) }
     }
@@ -209,7 +234,13 @@ impl<'f> Given<'f> {
     /// The value as Dify is to get it, unless it counts as none or is wrong.
     fn check(&mut self, field: &Field, value: Value) -> Option<(Json, Origin)> {
         match input_rules::check(field, &value.json) {
-            Ok(json) => json.map(|json| (json, value.origin)),
+            Ok(Some(json)) => {
+                if let (Origin::Caller(path), true) = (&value.origin, field.kind.files().is_some()) {
+                    self.described(path, &json);
+                }
+                Some((json, value.origin))
+            }
+            Ok(None) => None,
             Err(Fault { at, what }) => {
                 if let Origin::Caller(path) = value.origin {
                     self.violate(format!("{path}{at}"), what);
@@ -249,6 +280,8 @@ pub struct Resolved<'f> {
     pub unused: Vec<String>,
     /// Whether the caller's text has no place in the app's inputs.
     pub unused_text: bool,
+    /// Addresses of files that this request describes instead of sending file parts, each with its place in the request.
+    pub links: Vec<(String, String)>,
     /// What is worth remembering of `inputs`.
     remembered: Vec<(String, Json)>,
 }
@@ -261,6 +294,7 @@ impl<'f> Resolved<'f> {
             missing: Vec::new(),
             unused: Vec::new(),
             unused_text: false,
+            links: Vec::new(),
             remembered: Vec::new(),
         }
     }

@@ -1,46 +1,32 @@
-//! A caller's message in, the `query` of a chat app out.
+//! A caller's message in, its text for Dify out.
 
 use crate::core::error::Error;
-use crate::core::message::{Content, Message, Part};
+use crate::core::message::{Content, Message};
 
-/// The text to ask Dify: the text parts with an empty line between them.
+/// What a message says as text: its text parts with an empty line between them; blank if there is none. Other parts are
+/// not looked at.
 ///
 /// # Errors
-/// [`Error::ContentTypeNotSupported`] for a part that is not text, [`Error::InvalidParams`] when there is no text.
-pub fn query(message: &Message) -> Result<String, Error> {
-    let mut query = String::new();
+/// [`Error::ContentTypeNotSupported`] for a text part whose media type is not of text.
+pub fn text(message: &Message) -> Result<String, Error> {
+    let mut whole = String::new();
     for part in &message.parts {
-        let text = text(part)?;
+        let Content::Text(text) = &part.content else { continue };
+        if let Some(kind) = part.media_type.as_deref().filter(|kind| !is_text(kind)) {
+            return Err(Error::ContentTypeNotSupported(format!(
+                "incompatible content type: a text part of the media type {kind} is not supported by this agent"
+            )));
+        }
         if text.is_empty() {
             continue;
         }
-        if !query.is_empty() {
-            query.push_str("\n\n");
+        if !whole.is_empty() {
+            whole.push_str("\n\n");
         }
         // Dify's database cannot keep NUL characters.
-        query.extend(text.split('\0'));
+        whole.extend(text.split('\0'));
     }
-    if query.trim().is_empty() {
-        return Err(Error::invalid("message.parts", "must have a text part that is not empty"));
-    }
-    Ok(query)
-}
-
-fn text(part: &Part) -> Result<&str, Error> {
-    let refuse = |what: &str| {
-        let name = part.filename.as_deref().map(|name| format!(" ({name})")).unwrap_or_default();
-        Err(Error::ContentTypeNotSupported(format!(
-            "incompatible content type: {what}{name} is not supported by this agent; it takes text parts"
-        )))
-    };
-    match &part.content {
-        Content::Text(text) => match part.media_type.as_deref() {
-            Some(kind) if !is_text(kind) => refuse(&format!("a text part of the media type {kind}")),
-            Some(_) | None => Ok(text),
-        },
-        Content::Data(_) => refuse("a data part"),
-        Content::Raw(_) | Content::Served(_) | Content::Url(_) => refuse("a file part"),
-    }
+    Ok(whole)
 }
 
 fn is_text(media_type: &str) -> bool {
@@ -54,7 +40,7 @@ mod tests {
 
     use super::*;
     use crate::core::ids::MessageId;
-    use crate::core::message::Role;
+    use crate::core::message::{Part, Role};
 
     fn message(parts: Vec<Part>) -> Message {
         Message {
@@ -76,42 +62,33 @@ mod tests {
     #[test]
     fn text_parts_are_joined_as_they_are() {
         let parts = vec![Part::text(" one\0 "), Part::text(""), Part::text("two\n"), Part::text("三")];
-        assert_eq!(query(&message(parts)).unwrap(), " one \n\ntwo\n\n\n三");
+        assert_eq!(text(&message(parts)).unwrap(), " one \n\ntwo\n\n\n三");
     }
 
     #[test]
     fn any_kind_of_text_is_text() {
         for kind in ["text/plain", "TEXT/Markdown; charset=utf-8", ""] {
             let parts = vec![part(Content::Text("hi".to_owned()), Some(kind))];
-            assert_eq!(query(&message(parts)).unwrap(), "hi", "{kind}");
+            assert_eq!(text(&message(parts)).unwrap(), "hi", "{kind}");
         }
     }
 
     #[test]
-    fn a_message_without_text_is_invalid() {
+    fn a_message_without_text_is_blank() {
         for parts in [vec![], vec![Part::text("")], vec![Part::text(" \n\0"), Part::text("\t")]] {
-            let error = query(&message(parts)).unwrap_err();
-            assert!(
-                matches!(error, Error::InvalidParams(violations) if violations[0].field == "message.parts")
-            );
+            assert!(text(&message(parts)).unwrap().trim().is_empty());
         }
+        let file = part(Content::Raw(Bytes::from_static(b"x")), Some("image/png"));
+        assert_eq!(text(&message(vec![Part::text("hi"), file])).unwrap(), "hi");
     }
 
     #[test]
-    fn what_is_not_text_is_refused_by_name() {
-        let json = serde_json::value::RawValue::from_string("{}".to_owned()).unwrap();
-        for (content, media_type, what) in [
-            (Content::Raw(Bytes::from_static(b"x")), Some("image/png"), "a file part"),
-            (Content::Url("https://h/f".to_owned()), None, "a file part"),
-            (Content::Data(json.into()), None, "a data part"),
-            (Content::Text("{}".to_owned()), Some("application/json"), "the media type application/json"),
-            (Content::Text("x".to_owned()), Some("tex"), "the media type tex"),
-        ] {
-            let error = query(&message(vec![Part::text("hi"), part(content, media_type)])).unwrap_err();
+    fn a_text_of_another_type_is_refused_by_name() {
+        for (content, media_type) in [("{}", "application/json"), ("x", "tex")] {
+            let part = part(Content::Text(content.to_owned()), Some(media_type));
+            let error = text(&message(vec![Part::text("hi"), part])).unwrap_err();
             let Error::ContentTypeNotSupported(sentence) = error else { panic!("{error:?}") };
-            assert!(sentence.contains(what), "{sentence}");
+            assert!(sentence.contains(media_type), "{sentence}");
         }
-        let named = Part { filename: Some("a.pdf".to_owned()), ..part(Content::Raw(Bytes::new()), None) };
-        assert!(query(&message(vec![named])).unwrap_err().to_string().contains("a.pdf"));
     }
 }

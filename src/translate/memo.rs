@@ -1,0 +1,66 @@
+//! What a parked turn must know to go on, as the core keeps it for the backend: JSON that never leaves the gateway, for
+//! the tokens of forms are in it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::{RawValue, to_raw_value};
+
+use super::ask::Numbered;
+use crate::core::message::Json;
+
+/// A parked turn.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case", tag = "waits_for")]
+pub enum Memo {
+    /// Dify has not been asked yet: inputs are missing.
+    Inputs(MissingInputs),
+    /// A run of Dify waits for people.
+    People(PausedRun),
+}
+
+/// What was asked for, and what texts have answered so far.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub struct MissingInputs {
+    /// The inputs that the last question named.
+    pub missing: Vec<String>,
+    /// Values that texts gave, by input.
+    pub texts: BTreeMap<String, String>,
+}
+
+/// Where a run stands.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct PausedRun {
+    /// Dify's id of the run, by which its events are read.
+    pub run_id: String,
+    /// Dify's id of the task, by which it is stopped once it goes on.
+    pub task_id: Option<String>,
+    /// The conversation, where there is one.
+    pub conversation_id: Option<String>,
+    /// The message that the answer belongs to, where there is a conversation.
+    pub message_id: Option<String>,
+    /// The forms that wait. Those without a token are answered elsewhere.
+    pub forms: Vec<Numbered>,
+    /// The highest number that a form of this task has had.
+    pub last_number: u32,
+}
+
+impl Memo {
+    /// The memo as the core keeps it.
+    pub fn write(&self) -> Json {
+        // Texts, numbers and names only, which all have a JSON form.
+        to_raw_value(self).unwrap_or_else(|_| RawValue::NULL.to_owned()).into()
+    }
+
+    /// Reads what [`Memo::write`] wrote.
+    pub fn read(json: &RawValue) -> Option<Self> {
+        serde_json::from_str(json.get()).ok()
+    }
+}
+
+impl PausedRun {
+    /// Whether the caller can answer any of the forms.
+    pub fn is_answerable(&self) -> bool {
+        self.forms.iter().any(|numbered| numbered.form.is_answerable())
+    }
+}
