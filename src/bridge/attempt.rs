@@ -25,7 +25,7 @@ use crate::dify::event::Frame;
 use crate::dify::framing::Framer;
 use crate::dify::request::TurnBody;
 use crate::dify::sse;
-use crate::translate::from_dify::{Fold, Input, Verdict};
+use crate::translate::from_dify::{Fold, Input, Setup, Verdict};
 
 /// What a turn works with.
 #[derive(Clone, Copy)]
@@ -117,7 +117,7 @@ impl<'a> Attempt<'a> {
                 sink,
                 conversation,
                 restarted,
-                fold: Fold::new(*think),
+                fold: Fold::new(Setup { think: *think, ..Setup::default() }),
                 task_id: None,
                 oddities: Oddities::default(),
                 is_kept: false,
@@ -309,6 +309,10 @@ impl<'a> Attempt<'a> {
             Verdict::Grace => {
                 self.bells.grace = Some(Instant::now() + self.means.settings.limits.grace);
                 None
+            }
+            Verdict::Paused(_) => {
+                self.leave(leave);
+                Some(Ended::Over(Outcome::Failed(error::of_paused_run()), cause))
             }
             Verdict::Over(Outcome::Stopped { confirmed }) => {
                 let accepted = self.stop_was_accepted().await;
