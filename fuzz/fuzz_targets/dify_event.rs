@@ -1,7 +1,7 @@
 //! Dify's stream to a task's log: frames, events, the fold, the log and its readers.
 //!
-//! However the bytes are chopped the same is said; the fold ends exactly once and says nothing afterwards; and what
-//! a reader joins is what the log shows.
+//! However the bytes are chopped the same is said; the fold ends exactly once, unless the run waits, and says nothing
+//! afterwards; files are numbered in order; and what a reader joins is what the log shows.
 #![no_main]
 
 use std::fmt::Write as _;
@@ -13,7 +13,7 @@ use dify_a2a::core::state::TaskState;
 use dify_a2a::dify::event::Frame;
 use dify_a2a::dify::framing::Framer;
 use dify_a2a::dify::sse;
-use dify_a2a::translate::from_dify::{Fold, Input, Verdict};
+use dify_a2a::translate::from_dify::{AppKind, Fold, Input, Setup, Verdict};
 use dify_a2a::translate::think::ThinkMode;
 use jiff::Timestamp;
 use libfuzzer_sys::fuzz_target;
@@ -27,12 +27,18 @@ fuzz_target!(|data: &[u8]| {
     assert_eq!(chopped, whole, "in pieces of {} bytes", usize::from(*cut) + 1);
 });
 
+/// The answer of a turn that goes on.
+const SO_FAR: &str = "Before the question. ";
+
 #[derive(Clone, Copy)]
 struct Settings {
     think: ThinkMode,
     stops_at_once: bool,
     is_lost: bool,
     reads_often: bool,
+    wants_speech: bool,
+    is_workflow: bool,
+    is_resumed: bool,
 }
 
 impl Settings {
@@ -46,6 +52,18 @@ impl Settings {
             stops_at_once: bits & 4 != 0,
             is_lost: bits & 8 != 0,
             reads_often: bits & 16 != 0,
+            wants_speech: bits & 32 != 0,
+            is_workflow: bits & 64 != 0,
+            is_resumed: bits & 128 != 0,
+        }
+    }
+
+    fn setup(self) -> Setup {
+        Setup {
+            think: self.think,
+            app: if self.is_workflow { AppKind::Workflow } else { AppKind::Chat },
+            wants_speech: self.wants_speech,
+            resumed: self.is_resumed.then(|| SO_FAR.to_owned()),
         }
     }
 }
@@ -55,6 +73,9 @@ struct Turn {
     fold: Fold,
     said: String,
     outcome: Option<Outcome>,
+    /// Whether it waits, as far as was said last.
+    is_paused: bool,
+    files: usize,
     log: std::sync::Arc<TaskLog>,
     follower: Follower,
     settings: Settings,
@@ -94,7 +115,19 @@ impl Turn {
         assert!(task.artifacts.is_empty());
         let follower =
             Follower { reader, batch: Batch::default(), texts: Default::default(), last: 0, statuses: 0 };
-        Self { fold: Fold::new(settings.think), said: String::new(), outcome: None, log, follower, settings }
+        if settings.is_resumed {
+            log.text(TextArtifact::Answer, SO_FAR).expect("inputs are small");
+        }
+        Self {
+            fold: Fold::new(settings.setup()),
+            said: String::new(),
+            outcome: None,
+            is_paused: false,
+            files: 0,
+            log,
+            follower,
+            settings,
+        }
     }
 
     fn step(&mut self, input: Input<'_>) {
@@ -105,8 +138,19 @@ impl Turn {
             let _ = writeln!(said, "{event:?}");
             tell(log, event);
         });
+        for found in self.fold.found() {
+            self.files += 1;
+            assert_eq!(found.artifact, format!("file-{}", self.files));
+            assert!(!found.name.is_empty() && !found.name.contains(['/', '\\']));
+        }
+        self.is_paused = matches!(verdict, Verdict::Paused(_));
         match verdict {
             Verdict::GoOn | Verdict::Grace => {}
+            Verdict::Paused(pause) => {
+                assert!(!over, "it waits after its end");
+                assert!(!self.settings.stops_at_once, "a stopped turn waits");
+                let _ = writeln!(self.said, "{pause:?}");
+            }
             Verdict::Over(outcome) => {
                 assert!(!over, "it ended twice");
                 self.outcome = Some(outcome);
@@ -119,7 +163,10 @@ impl Turn {
 
     /// Ends the task and compares what the follower has with what the log shows.
     fn finish(mut self) -> (String, [String; 2]) {
-        let outcome = self.outcome.take().expect("the end of the stream is the end of the turn");
+        let outcome = self.outcome.take().unwrap_or_else(|| {
+            assert!(self.is_paused, "the end of the stream is the end of the turn, unless it waits");
+            Outcome::Failed(Failure::internal())
+        });
         let _ = writeln!(self.said, "{outcome:?}");
         if self.settings.stops_at_once {
             assert!(matches!(outcome, Outcome::Stopped { .. }), "a stopped turn ended as {outcome:?}");
@@ -130,6 +177,7 @@ impl Turn {
                 assert!(!failure.message.is_empty() && !failure.code.is_empty());
                 TaskState::Failed
             }
+            Outcome::InputRequired(_) | Outcome::Rejected(_) => panic!("the fold asks nobody"),
             Outcome::Stopped { .. } => TaskState::Canceled,
         };
         let end = std::sync::Arc::new(Status::plain(state, Timestamp::UNIX_EPOCH));
@@ -138,8 +186,7 @@ impl Turn {
         self.follower.read();
         assert_eq!(self.follower.reader.take(&mut self.follower.batch), Found::Over);
         let task = self.log.snapshot();
-        let shown =
-            |kind| task.artifacts.iter().find(|one| one.kind == kind).map_or("", |one| one.text.as_str());
+        let shown = |kind| task.text(kind).unwrap_or_default();
         assert_eq!(self.follower.texts[0], shown(TextArtifact::Answer));
         assert_eq!(self.follower.texts[1], shown(TextArtifact::Reasoning));
         if self.settings.think == ThinkMode::Drop {
@@ -153,6 +200,7 @@ impl Turn {
 fn tell(log: &TaskLog, event: TaskEvent<'_>) {
     let working = || std::sync::Arc::new(Status::plain(TaskState::Working, Timestamp::UNIX_EPOCH));
     match event {
+        TaskEvent::Artifact(whole) => log.artifact(whole),
         TaskEvent::Facts(update) => log.learn(update),
         TaskEvent::Progress(_) | TaskEvent::Working => {
             log.status(working()).expect("a running task can work");
@@ -172,6 +220,7 @@ impl Follower {
                 assert!(at > self.last, "positions rise");
                 self.last = at;
                 match event {
+                    LogEvent::Artifact(whole) => assert!(!whole.parts.is_empty()),
                     LogEvent::Close { artifact, whole, .. } => {
                         assert_eq!(whole, Some(self.texts[place(artifact)].as_str()), "the closing text");
                     }

@@ -8,6 +8,7 @@ use dify_a2a::edge::a2a_v03::V03;
 use dify_a2a::edge::dialect::{Call, Dialect, Operation};
 use dify_a2a::edge::error::{EdgeError, WireError};
 use dify_a2a::edge::legacy::Legacy;
+use dify_a2a::edge::view::View;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -89,7 +90,7 @@ fn in_history(dialect: &dyn Dialect, message: Message) -> String {
         history: [&'a RawValue; 1],
     }
     let mut buf = Vec::new();
-    dialect.task(&mut buf, &super::task(vec![message]));
+    dialect.task(&mut buf, &super::task(vec![message]), &View::default());
     let shown: Shown<'_> = serde_json::from_str(checked(&buf)).expect("a task with a history");
     shown.history[0].get().to_owned()
 }

@@ -6,7 +6,8 @@ pub mod standard;
 
 use std::sync::Arc;
 
-use dify_a2a::core::event::{Facts, Status};
+use dify_a2a::core::event::Status;
+use dify_a2a::core::facts::Facts;
 use dify_a2a::core::ids::Caller;
 use dify_a2a::core::message::Message;
 use dify_a2a::core::state::TaskState;

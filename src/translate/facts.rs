@@ -41,8 +41,12 @@ pub fn of_message_end(end: &MessageEnd<'_>, is_graph: bool) -> Vec<FactsUpdate> 
 
 /// A time that Dify gives in seconds.
 pub fn elapsed(seconds: f64) -> Option<FactsUpdate> {
-    let elapsed = Duration::try_from_secs_f64(seconds).ok()?;
-    u64::try_from(elapsed.as_millis()).ok().map(FactsUpdate::ElapsedMs)
+    millis(seconds).map(FactsUpdate::ElapsedMs)
+}
+
+/// The same in milliseconds.
+pub(super) fn millis(seconds: f64) -> Option<u64> {
+    u64::try_from(Duration::try_from_secs_f64(seconds).ok()?.as_millis()).ok()
 }
 
 struct TimedUsage {

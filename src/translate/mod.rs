@@ -3,15 +3,23 @@
 pub mod answer;
 pub mod ask;
 pub mod facts;
+mod file_names;
+pub mod files;
 pub mod from_dify;
+#[cfg(test)]
+mod golden_tests;
 mod input_rules;
 pub mod inputs;
 pub mod memo;
+mod outputs;
+pub mod pauses;
 pub mod plan;
 pub mod policy;
 mod rounds;
 pub mod schema;
 pub mod slots;
+mod speech;
+mod steps;
 pub mod text_slot;
 pub mod think;
 pub mod to_dify;
