@@ -21,6 +21,7 @@ use crate::edge::card::{CardSource, CardStyle, Overlay, OverlayError};
 use crate::edge::discovery::Cards;
 use crate::edge::routes::{self, Edge, EdgeSettings, Origins};
 use crate::store::memory::MemoryStore;
+use crate::translate::profile::Operator;
 use crate::translate::think::ThinkMode;
 
 /// How often Dify is asked anew what the app is; its author may publish at any time.
@@ -170,9 +171,19 @@ pub fn dify_backend(settings: &Settings, afterwards: Afterwards) -> Result<DifyB
             config::Think::Keep => ThinkMode::Keep,
             config::Think::Metadata => ThinkMode::Metadata,
         },
+        operator: operator(dify),
         limits: backend::Limits::default(),
     };
     Ok(DifyBackend::new(client, settings, afterwards))
+}
+
+/// What these settings say of the app's inputs.
+pub fn operator(dify: &config::Dify) -> Operator {
+    Operator {
+        inputs: dify.inputs.0.clone(),
+        locked_inputs: dify.locked_inputs.clone(),
+        query_input: dify.query_input.clone(),
+    }
 }
 
 /// The card that these settings describe.

@@ -19,6 +19,7 @@ use crate::dify::app_info::{self, AppInfo};
 use crate::dify::client::Client;
 use crate::dify::error::Error;
 use crate::dify::framing::MAX_EVENT_BYTES;
+use crate::translate::profile::{self, Operator};
 use crate::translate::think::ThinkMode;
 use crate::translate::to_dify;
 
@@ -34,6 +35,8 @@ pub struct Settings {
     pub turn_timeout: Duration,
     /// What becomes of a model's thoughts.
     pub think: ThinkMode,
+    /// What the operator has settled about the app's inputs.
+    pub operator: Operator,
     /// What is the same everywhere but in tests.
     pub limits: Limits,
 }
@@ -82,6 +85,7 @@ pub struct DifyBackend {
     settings: Settings,
     afterwards: Afterwards,
     app: ArcSwap<AppInfo>,
+    profile: ArcSwap<Profile>,
     readiness: ArcSwapOption<Known>,
     is_probing: AtomicBool,
 }
@@ -105,6 +109,7 @@ impl DifyBackend {
             settings,
             afterwards,
             app: ArcSwap::default(),
+            profile: ArcSwap::default(),
             readiness: ArcSwapOption::empty(),
             is_probing: AtomicBool::new(false),
         }
@@ -115,7 +120,8 @@ impl DifyBackend {
     /// # Errors
     /// [`Error`] when Dify cannot tell; what was known before stays.
     pub async fn refresh(&self) -> Result<Arc<AppInfo>, Error> {
-        let app = Arc::new(AppInfo::detect(&self.client).await?);
+        let app = Arc::new(AppInfo::detect(&self.client).await?.keeping(&self.app.load()));
+        self.profile.store(Arc::new(profile::of(&app, &self.settings.operator)));
         self.app.store(Arc::clone(&app));
         Ok(app)
     }
@@ -175,7 +181,7 @@ impl Backend for DifyBackend {
     }
 
     fn profile(&self) -> Arc<Profile> {
-        Arc::clone(&self.app.load().profile)
+        self.profile.load_full()
     }
 }
 

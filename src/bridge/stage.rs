@@ -19,6 +19,7 @@ use crate::core::facts::FactsUpdate;
 use crate::core::ids::{Caller, ContextId, MessageId, TaskId};
 use crate::core::message::{Json, Message, Part, Role};
 use crate::dify::client::{Client, ClientSettings};
+use crate::translate::profile::Operator;
 use crate::translate::think::ThinkMode;
 
 /// Where turns are asked for.
@@ -96,6 +97,7 @@ pub(super) fn settings() -> Settings {
         first_event_timeout: Duration::from_millis(600),
         turn_timeout: Duration::from_secs(5),
         think: ThinkMode::Metadata,
+        operator: Operator::default(),
         limits: Limits {
             backoff: [Duration::from_millis(5), Duration::from_millis(10)],
             conversation_check: Duration::from_millis(100),

@@ -2,4 +2,6 @@
 
 pub mod ask;
 pub mod check;
+mod doubts;
 pub mod serve;
+mod tell;

@@ -5,6 +5,7 @@ pub mod from_dify;
 mod input_rules;
 pub mod inputs;
 pub mod policy;
+pub mod profile;
 mod rounds;
 pub mod schema;
 pub mod slots;
