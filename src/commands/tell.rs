@@ -1,8 +1,6 @@
 //! What `check` tells of an app and of what the gateway makes of it: Dify's description and the settings in, sections of
 //! the page out. What is said is what callers can rely on; values of inputs are never among it.
 
-use std::fmt::Display;
-
 use super::check::Section;
 use crate::app;
 use crate::config::{FileDelivery, Files, MissingInputs, ProgressLevel, Settings};
@@ -71,11 +69,11 @@ fn version(info: &AppInfo, settings: &Settings) -> Vec<Vec<String>> {
 fn messages(info: &AppInfo, settings: &Settings) -> Vec<Vec<String>> {
     let dify = &settings.dify;
     let text = match app::operator(dify).slot(info) {
-        Ok(TextSlot::Query) => "is the app's query".to_owned(),
+        Ok(TextSlot::Query) => "goes to the app as its query".to_owned(),
         Ok(TextSlot::Input(name)) if dify.query_input.is_some() => {
-            format!("is the input {name} (DIFY_QUERY_INPUT)")
+            format!("goes to the input {name} (DIFY_QUERY_INPUT)")
         }
-        Ok(TextSlot::Input(name)) => format!("is the input {name}; DIFY_QUERY_INPUT names another"),
+        Ok(TextSlot::Input(name)) => format!("goes to the input {name}; DIFY_QUERY_INPUT names another"),
         Ok(TextSlot::Nowhere) if info.has_parameters => "is not used: the app has no input for it".to_owned(),
         Ok(TextSlot::Nowhere) => "not known".to_owned(),
         Ok(TextSlot::Ambiguous(_)) | Err(_) => "is not used, see the problems".to_owned(),
@@ -104,12 +102,14 @@ fn inputs(info: &AppInfo, settings: &Settings) -> Vec<Vec<String>> {
         return vec![row(["none"])];
     }
     let mut rows: Vec<Vec<String>> = info.form.fields.iter().map(|field| input(field, settings)).collect();
-    rows.push(row([match settings.dify.missing_inputs {
-        MissingInputs::Ask => {
-            "one that is missing is asked for: the task becomes input-required (MISSING_INPUTS=ask)"
-        }
-        MissingInputs::Reject => "a message without a required one is refused (MISSING_INPUTS=reject)",
-    }]));
+    if info.form.fields.iter().any(|field| field.required) {
+        rows.push(row([match settings.dify.missing_inputs {
+            MissingInputs::Ask => {
+                "what is missing is asked for: the task becomes input-required (MISSING_INPUTS=ask)"
+            }
+            MissingInputs::Reject => "a message without what is required is refused (MISSING_INPUTS=reject)",
+        }]));
+    }
     rows
 }
 
@@ -123,7 +123,7 @@ fn input(field: &Field, settings: &Settings) -> Vec<String> {
     let is_set = operator.provides(field);
     if is_set {
         details.push("has a configured value".to_owned());
-    } else if let Some(default) = &field.default {
+    } else if let (false, Some(default)) = (field.required, &field.default) {
         details.push(format!("default {}", shorten(default.get(), LONGEST_VALUE)));
     }
     if operator.locked_inputs.contains(&field.variable) {
@@ -167,24 +167,27 @@ fn files_in(info: &AppInfo, settings: &Settings) -> Vec<Vec<String>> {
     if !info.has_parameters {
         return vec![row(["not told by Dify"])];
     }
-    let mut rows = Vec::new();
-    match &info.upload {
-        Some(rules) => rows.push(vec!["message".to_owned(), allowed(rules)]),
-        None => rows.push(row([
-            "message",
-            "none: the app's upload is off, and Dify would drop them; they are refused",
-        ])),
-    }
     let open = |field: &&Field| !settings.dify.locked_inputs.contains(&field.variable);
-    for field in info.form.fields.iter().filter(open) {
-        if let Some(rules) = field.kind.files() {
-            rows.push(vec![format!("input {}", field.variable), allowed(rules)]);
+    let of_input =
+        |field: &Field| Some(vec![format!("input {}", field.variable), allowed(field.kind.files()?)]);
+    let of_inputs: Vec<Vec<String>> = info.form.fields.iter().filter(open).filter_map(of_input).collect();
+    let message = match &info.upload {
+        Some(rules) => allowed(rules),
+        None if of_inputs.is_empty() => {
+            "none: they are refused; the app's upload is off, and Dify would drop them without a word"
+                .to_owned()
         }
-    }
+        None => "none of its own: they go to the inputs; the app's upload is off".to_owned(),
+    };
+    let mut rows = vec![vec!["message".to_owned(), message]];
+    rows.extend(of_inputs);
     if info.upload.is_some() || rows.len() > 1 {
         rows.push(vec!["sizes".to_owned(), sizes(&info.limits)]);
-        let egress = if settings.push.egress_allow.is_empty() { "none" } else { "those of EGRESS_ALLOW" };
-        rows.push(vec!["addresses".to_owned(), format!("https and public; others fetched here: {egress}")]);
+        let more = match settings.push.egress_allow.len() {
+            0 => "; EGRESS_ALLOW lets others through".to_owned(),
+            count => format!(", and what EGRESS_ALLOW lists (entries: {count})"),
+        };
+        rows.push(vec!["addresses".to_owned(), format!("https and public{more}")]);
     }
     rows
 }
@@ -206,10 +209,11 @@ fn sizes(limits: &Limits) -> String {
     format!("{}; at most {} files in one run", kinds.join(", "), limits.files)
 }
 
-/// A number of bytes for people: whole MiB where it is.
-fn bytes(count: impl Into<u64> + Copy + Display) -> String {
-    let (whole, rest) = (count.into() >> 20, count.into() & 0xF_FFFF);
-    if rest == 0 { format!("{whole} MiB") } else { format!("{count} bytes") }
+/// A number of bytes for people: in the largest unit that leaves no rest.
+fn bytes(count: u64) -> String {
+    let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
+    let whole = units.into_iter().find(|(bits, _)| count > 0 && count.trailing_zeros() >= *bits);
+    whole.map_or_else(|| format!("{count} bytes"), |(bits, unit)| format!("{} {unit}", count >> bits))
 }
 
 fn files_out(settings: &Settings) -> Vec<Vec<String>> {

@@ -43,30 +43,28 @@ fn of_app(info: &AppInfo, dify: &Dify) -> Vec<Feature> {
     let switch = |is_on: bool, name: &'static str, remark: &'static str| {
         if is_on { (true, name, remark) } else { (false, name, OFF) }
     };
-    let mut features = vec![
+    let speech = switch(
+        on.text_to_speech.is_some(),
+        "text to speech",
+        "a file part of the answer, where the caller accepts audio",
+    );
+    if info.mode == AppMode::Workflow {
+        // Dify tells the others of workflows too, which have none of them.
+        return vec![speech];
+    }
+    let recordings = "on in the app, not used here; recordings go as files, if it takes audio";
+    vec![
         switch(on.retriever_resource, "citations", "a data part behind the answer"),
         suggested(info, dify),
         switch(on.annotation_reply, "annotation replies", "told as annotated"),
         switch(
             on.sensitive_word_avoidance,
             "moderation",
-            "what is replaced in a stream is replaced for clients too",
+            "what it replaces in a stream is replaced for clients too",
         ),
-        switch(
-            on.text_to_speech.is_some(),
-            "text to speech",
-            "a file part of the answer, where the caller accepts audio",
-        ),
-    ];
-    features.push(match on.speech_to_text {
-        true => (
-            false,
-            "speech to text",
-            "on in the app, not used here; recordings go as files, if it takes audio",
-        ),
-        false => (false, "speech to text", OFF),
-    });
-    features
+        speech,
+        (false, "speech to text", if on.speech_to_text { recordings } else { OFF }),
+    ]
 }
 
 fn suggested(info: &AppInfo, dify: &Dify) -> Feature {
