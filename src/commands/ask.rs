@@ -4,8 +4,10 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
+use serde_json::value::RawValue;
+
 use super::check::{App, Problem, Report};
-use super::{doubts, tell};
+use super::{doubts, layout, tell};
 use crate::app::{self, AppError};
 use crate::bridge::afterwards::Afterwards;
 use crate::config::{Files, Finding, Server, Settings};
@@ -71,8 +73,8 @@ pub async fn card(settings: &Settings, extended: bool) -> Result<String, AskErro
         None => listening_url(settings),
     };
     let document = source.render(&profile, &base);
-    let value: serde_json::Value = serde_json::from_slice(&document.body)?;
-    Ok(serde_json::to_string_pretty(&value)?)
+    let json: &RawValue = serde_json::from_slice(&document.body)?;
+    Ok(layout::pretty(json.get()))
 }
 
 async fn detect(settings: &Settings) -> Result<(Arc<AppInfo>, Arc<Profile>), AskError> {

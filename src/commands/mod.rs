@@ -3,5 +3,6 @@
 pub mod ask;
 pub mod check;
 mod doubts;
+mod layout;
 pub mod serve;
 mod tell;
