@@ -65,8 +65,19 @@ async fn parameters_that_cannot_be_had_take_nothing_from_the_rest() {
         assert_eq!((&app.mode, app.about.name.as_deref()), (&AppMode::AdvancedChat, Some("chatflow_echo")));
         assert!(!app.has_parameters && app.upload.is_none());
 
-        let known = AppInfo { has_parameters: true, upload: Some(FileRules::default()), ..app.clone() };
-        assert!(app.clone().keeping(&known).upload.is_some());
+        let about = About {
+            name: Some("old".to_owned()),
+            suggested_questions: vec!["q".to_owned()],
+            ..About::default()
+        };
+        let known =
+            AppInfo { has_parameters: true, upload: Some(FileRules::default()), about, ..app.clone() };
+        let kept = app.clone().keeping(&known);
+        assert!(kept.upload.is_some());
+        assert_eq!(
+            (kept.about.name.as_deref(), kept.about.suggested_questions.len()),
+            (Some("chatflow_echo"), 1)
+        );
         let other = AppInfo { mode: AppMode::Chat, ..known.clone() };
         assert!(app.clone().keeping(&other).upload.is_none());
         let changed = AppInfo { has_parameters: true, ..app };

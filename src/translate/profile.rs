@@ -20,6 +20,8 @@ mod example;
 
 /// Most questions taken for examples; a card is no catalogue.
 const MAX_QUESTIONS: usize = 10;
+/// Longest of these, bytes; longer ones are left out, for a part of a question is none.
+const MAX_QUESTION: usize = 2048;
 /// Longest description of an input that is told, characters.
 const MAX_DESCRIPTION: usize = 500;
 /// Longest default that is told, bytes.
@@ -85,7 +87,10 @@ pub fn of(app: &AppInfo, operator: &Operator) -> Profile {
     let shown = app.form.shown(&operator.locked_inputs);
     let fields: Vec<Field> = shown.map(|field| as_told(field, operator)).collect();
     let words = app.about.suggested_questions.iter().map(|text| text.trim());
-    let questions = words.filter(|text| !text.is_empty()).take(MAX_QUESTIONS).map(str::to_owned);
+    let questions = words
+        .filter(|text| !text.is_empty() && text.len() <= MAX_QUESTION)
+        .take(MAX_QUESTIONS)
+        .map(str::to_owned);
     Profile {
         name: app.about.name.clone(),
         description: app.about.description.clone(),
@@ -96,7 +101,8 @@ pub fn of(app: &AppInfo, operator: &Operator) -> Profile {
         inputs: inputs(&fields),
         input_lines: fields.iter().take(MAX_LINES).map(line).collect(),
         input_count: fields.len(),
-        takes_text: matches!(slot, TextSlot::Query | TextSlot::Input(_)),
+        // Nothing is said of a form that Dify has not told.
+        takes_text: !app.has_parameters || matches!(slot, TextSlot::Query | TextSlot::Input(_)),
         text_input,
         has_memory: app.mode.has_conversation(),
         input_modes: input_modes(app, &fields),

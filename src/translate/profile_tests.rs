@@ -117,6 +117,8 @@ fn where_the_text_goes_and_that_nothing_is_remembered() {
     // An app that is not known yet is taken for a chat.
     let unknown = of(&AppInfo::default(), &Operator::default());
     assert!(unknown.takes_text && unknown.has_memory);
+    let untold = AppInfo { mode: AppMode::Workflow, ..AppInfo::default() };
+    assert!(of(&untold, &Operator::default()).takes_text);
 }
 
 #[test]
@@ -166,6 +168,7 @@ fn examples_are_what_the_app_would_take_or_none() {
 fn questions_come_first_and_are_bounded() {
     let questions: Vec<String> =
         (0..20).map(|number| format!(" q{number} ")).chain([" ".to_owned()]).collect();
+    let questions = [vec!["x".repeat(MAX_QUESTION + 1)], questions].concat();
     let parameters = json!({"suggested_questions": questions,
         "user_input_form": [{"number": {"variable": "n", "required": true}}]});
     let app = AppInfo::of_answers(AppMode::Chat, "1.14.2", b"{}", parameters.to_string().as_bytes());
