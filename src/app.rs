@@ -24,7 +24,7 @@ use crate::edge::routes::{self, Edge, EdgeSettings, Origins};
 use crate::egress::{self, Egress, EgressPolicy};
 use crate::files::{Shelf, ShelfSettings};
 use crate::store::memory::MemoryStore;
-use crate::translate::plan::Operator;
+use crate::translate::operator::Operator;
 use crate::translate::think::ThinkMode;
 
 /// How often Dify is asked anew what the app is; its author may publish at any time.
@@ -226,15 +226,6 @@ fn outlets(settings: &Settings, shelf: Option<Shelf>) -> Result<Outlets, AppErro
     })
 }
 
-fn operator(dify: &config::Dify) -> Operator {
-    Operator {
-        inputs: dify.inputs.0.clone(),
-        locked: dify.locked_inputs.clone(),
-        query_input: dify.query_input.clone(),
-        workflow_id: dify.workflow_id.clone(),
-    }
-}
-
 fn backend_with(
     settings: &Settings,
     shelf: Option<Shelf>,
@@ -264,6 +255,16 @@ fn backend_with(
         limits: backend::Limits::default(),
     };
     Ok(DifyBackend::new(client, turn_settings, operator(dify), outlets, afterwards))
+}
+
+/// What these settings say of the app's inputs.
+pub fn operator(dify: &config::Dify) -> Operator {
+    Operator {
+        inputs: dify.inputs.0.clone(),
+        locked_inputs: dify.locked_inputs.clone(),
+        query_input: dify.query_input.clone(),
+        workflow_id: dify.workflow_id.clone(),
+    }
 }
 
 /// The card that these settings describe.

@@ -29,7 +29,7 @@ use crate::dify::request::Endpoint;
 use crate::dify::sse;
 use crate::translate::from_dify::{Fold, Input, Pause, Setup};
 use crate::translate::memo::PausedRun;
-use crate::translate::plan::Operator;
+use crate::translate::operator::Operator;
 
 /// What a turn works with.
 #[derive(Clone, Copy)]

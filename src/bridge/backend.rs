@@ -20,7 +20,8 @@ use crate::dify::app_info::{self, AppInfo, AppMode};
 use crate::dify::client::Client;
 use crate::dify::error::Error;
 use crate::dify::framing::MAX_EVENT_BYTES;
-use crate::translate::plan::Operator;
+use crate::translate::operator::Operator;
+use crate::translate::profile;
 use crate::translate::think::ThinkMode;
 
 /// How long a turn waits for what Dify says of the app.
@@ -105,6 +106,7 @@ pub struct DifyBackend {
     outlets: Outlets,
     operator: Operator,
     app: ArcSwap<AppInfo>,
+    profile: ArcSwap<Profile>,
     readiness: ArcSwapOption<Known>,
     is_probing: AtomicBool,
 }
@@ -136,6 +138,7 @@ impl DifyBackend {
             outlets,
             operator,
             app: ArcSwap::default(),
+            profile: ArcSwap::default(),
             readiness: ArcSwapOption::empty(),
             is_probing: AtomicBool::new(false),
         }
@@ -146,8 +149,8 @@ impl DifyBackend {
     /// # Errors
     /// [`Error`] when Dify cannot tell; what was known before stays.
     pub async fn refresh(&self) -> Result<Arc<AppInfo>, Error> {
-        let app = AppInfo::detect(&self.client).await?.keeping(&self.app.load());
-        let app = Arc::new(app);
+        let app = Arc::new(AppInfo::detect(&self.client).await?.keeping(&self.app.load()));
+        self.profile.store(Arc::new(profile::of(&app, &self.operator)));
         self.app.store(Arc::clone(&app));
         Ok(app)
     }
@@ -257,7 +260,7 @@ impl Backend for DifyBackend {
     }
 
     fn profile(&self) -> Arc<Profile> {
-        Arc::clone(&self.app.load().profile)
+        self.profile.load_full()
     }
 }
 

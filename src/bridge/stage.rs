@@ -23,7 +23,7 @@ use crate::core::message::{Json, Message, Part, Role};
 use crate::dify::client::{Client, ClientSettings};
 use crate::egress::{self, Egress, EgressPolicy};
 use crate::files::{Shelf, ShelfSettings};
-use crate::translate::plan::Operator;
+use crate::translate::operator::Operator;
 use crate::translate::think::ThinkMode;
 
 /// Where turns are asked for.

@@ -1,16 +1,21 @@
 //! `check` and `card`: what the gateway would be, without serving.
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use super::check::{App, Feature, Input, Problem, Report};
+use serde_json::value::RawValue;
+
+use super::check::{App, Problem, Report};
+use super::{doubts, layout, tell};
 use crate::app::{self, AppError};
 use crate::bridge::afterwards::Afterwards;
-use crate::config::{Finding, Server, Settings};
-use crate::dify::app_info::AppInfo;
+use crate::config::{Files, Finding, Server, Settings};
+use crate::core::backend::{Backend, Profile};
+use crate::dify::app_info::{AppInfo, AppMode};
 use crate::dify::error::Error as DifyError;
-use crate::dify::form::Field;
 use crate::edge::card::CardSource;
+use crate::files::{Shelf, ShelfSettings};
 
 /// Why the card cannot be printed.
 #[derive(Debug, thiserror::Error)]
@@ -37,8 +42,13 @@ pub async fn check(settings: &Settings) -> Report {
         let mend = "correct the file, or leave it out".to_owned();
         report.problems.push(Problem { wrong: error.to_string(), mend });
     }
+    if let Err(error) = shelf(&settings.files) {
+        let place = settings.files.dir.as_deref().unwrap_or(&std::env::temp_dir()).display().to_string();
+        let mend = "set FILES_DIR to a folder that this program may write to".to_owned();
+        report.problems.push(Problem { wrong: format!("no files can be kept in {place}: {error}"), mend });
+    }
     match detect(settings).await {
-        Ok(info) => tell(&mut report, &info),
+        Ok((info, _)) => tell_of(&mut report, &info, settings),
         Err(AskError::Dify(error)) => report.problems.push(remedy(&error)),
         Err(other) => {
             let mend = "see DIFY_API_URL and DIFY_API_KEY".to_owned();
@@ -57,19 +67,25 @@ pub async fn card(settings: &Settings, extended: bool) -> Result<String, AskErro
         return Err(AskError::NoExtendedCard);
     }
     let source: CardSource = app::card_source(&settings.card)?;
-    let info = detect(settings).await?;
+    let (_, profile) = detect(settings).await?;
     let base = match &settings.server.public_url {
         Some(public) => public.to_string(),
         None => listening_url(settings),
     };
-    let document = source.render(&info.profile, &base);
-    let value: serde_json::Value = serde_json::from_slice(&document.body)?;
-    Ok(serde_json::to_string_pretty(&value)?)
+    let document = source.render(&profile, &base);
+    let json: &RawValue = serde_json::from_slice(&document.body)?;
+    Ok(layout::pretty(json.get()))
 }
 
-async fn detect(settings: &Settings) -> Result<Arc<AppInfo>, AskError> {
+async fn detect(settings: &Settings) -> Result<(Arc<AppInfo>, Arc<Profile>), AskError> {
     let backend = app::dify_backend(settings, Afterwards::default())?;
-    Ok(backend.refresh().await?)
+    let info = backend.refresh().await?;
+    Ok((info, backend.profile()))
+}
+
+/// Makes room for files as `serve` does, and gives it back.
+fn shelf(files: &Files) -> io::Result<()> {
+    Shelf::new(ShelfSettings { dir: files.dir.clone(), ..ShelfSettings::default() }).map(drop)
 }
 
 /// The address that a client on this machine would use.
@@ -96,38 +112,23 @@ fn changing_address(server: &Server) -> Option<Finding> {
     })
 }
 
-fn tell(report: &mut Report, info: &AppInfo) {
-    let profile = &info.profile;
+fn tell_of(report: &mut Report, info: &AppInfo, settings: &Settings) {
     report.dify_version.clone_from(&info.version);
     report.app = Some(App {
-        name: profile.name.clone().unwrap_or_else(|| "without a name".to_owned()),
+        name: info.about.name.clone().unwrap_or_else(|| "without a name".to_owned()),
         mode: Some(info.mode.name().to_owned()),
-        description: profile.description.clone().unwrap_or_default(),
+        description: info.about.description.clone().unwrap_or_default(),
     });
-    let input = |field: &Field| Input {
-        name: field.variable.clone(),
-        kind: field.kind.name().to_owned(),
-        required: field.required,
-    };
-    report.inputs = info.form.fields.iter().map(input).collect();
-    let feature = |name: &str, available: bool, remark: &str| Feature {
-        name: name.to_owned(),
-        available,
-        remark: remark.to_owned(),
-    };
-    report.features = vec![
-        feature("streaming", true, ""),
-        feature("conversations", true, "one per contextId, kept in Dify"),
-        feature("cancel", true, "through Dify's stop endpoint"),
-        feature("inputs", false, "not in this version; the app gets none"),
-        feature("files", false, "not in this version"),
-        feature("push notifications", false, "not in this version"),
-        feature("extended card", false, "not in this version"),
-    ];
+    // Of an app that cannot be served nothing more is known to be true.
+    if info.mode.problem().is_none() && info.mode != AppMode::Unknown {
+        report.sections = tell::sections(info, settings);
+    }
     for problem in &info.problems {
         let mend = "use the key of another app, or change this one in Dify".to_owned();
         report.problems.push(Problem { wrong: problem.clone(), mend });
     }
+    report.problems.extend(doubts::problems(info, &settings.dify));
+    report.doubts = doubts::doubts(info, &settings.dify);
 }
 
 fn remedy(error: &DifyError) -> Problem {

@@ -4,6 +4,9 @@ use std::fmt;
 
 use crate::config::Finding;
 
+/// Widest column that the others make room for, characters; a longer cell pushes its own line only.
+const WIDEST: usize = 32;
+
 /// What is known about the app, the agent it would be, and what is in the way.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
@@ -13,13 +16,13 @@ pub struct Report {
     pub dify_version: Option<String>,
     /// The app, if Dify told.
     pub app: Option<App>,
-    /// The inputs that the app wants, in its order.
-    pub inputs: Vec<Input>,
-    /// What the agent can and cannot do.
-    pub features: Vec<Feature>,
+    /// What is to be known of it, and what the gateway makes of it.
+    pub sections: Vec<Section>,
+    /// What looks wrong in the app or for the app, but keeps nothing from working.
+    pub doubts: Vec<Problem>,
     /// What keeps `serve` from working.
     pub problems: Vec<Problem>,
-    /// What looks wrong but does not.
+    /// What looks wrong in the settings, but keeps nothing from working.
     pub warnings: Vec<Finding>,
 }
 
@@ -34,29 +37,16 @@ pub struct App {
     pub description: String,
 }
 
-/// An input of the app.
+/// Lines on one subject.
 #[derive(Clone, Debug)]
-pub struct Input {
-    /// Its variable.
-    pub name: String,
-    /// Its type in Dify's words, such as `text-input`.
-    pub kind: String,
-    /// Whether the app refuses to run without it.
-    pub required: bool,
+pub struct Section {
+    /// The subject.
+    pub heading: &'static str,
+    /// A line for each thing: what stands in its columns. The last column may be longer than the page is wide.
+    pub rows: Vec<Vec<String>>,
 }
 
-/// Something an A2A agent may be able to do.
-#[derive(Clone, Debug)]
-pub struct Feature {
-    /// Its name.
-    pub name: String,
-    /// Whether this agent can.
-    pub available: bool,
-    /// Why, or how; may be empty.
-    pub remark: String,
-}
-
-/// Something that keeps `serve` from working.
+/// Something wrong.
 #[derive(Clone, Debug)]
 pub struct Problem {
     /// What is wrong.
@@ -83,39 +73,50 @@ impl fmt::Display for Report {
                 writeln!(f, "         {}", one_line(&app.description))?;
             }
         }
-        list(f, "Inputs", &self.inputs, |input| {
-            let need = if input.required { "required" } else { "optional" };
-            format!("{} ({}, {need})", one_line(&input.name), input.kind)
-        })?;
-        list(f, "Agent", &self.features, |feature| {
-            let mark = if feature.available { "yes" } else { "no " };
-            let remark =
-                if feature.remark.is_empty() { String::new() } else { format!(": {}", feature.remark) };
-            format!("{mark}  {}{remark}", feature.name)
-        })?;
-        list(f, "Warnings", &self.warnings, |warning| warning.to_string().replace('\n', "\n       "))?;
-        list(f, "Problems", &self.problems, |problem| {
-            format!("{}\n           {}", problem.wrong, problem.mend)
-        })?;
+        for section in &self.sections {
+            list(f, section.heading, aligned(&section.rows))?;
+        }
+        let warnings = self.warnings.iter().map(|warning| warning.to_string().replace('\n', "\n       "));
+        list(f, "Warnings", warnings.chain(self.doubts.iter().map(with_mend)))?;
+        list(f, "Problems", self.problems.iter().map(with_mend))?;
         let verdict = if self.is_good() { "serve would work" } else { "serve would not work" };
         writeln!(f, "\n{verdict}")
     }
 }
 
 /// A heading with one line an item, or nothing when there are none.
-fn list<T>(
-    f: &mut fmt::Formatter<'_>,
-    heading: &str,
-    items: &[T],
-    line: impl Fn(&T) -> String,
-) -> fmt::Result {
-    for (number, item) in items.iter().enumerate() {
+fn list(f: &mut fmt::Formatter<'_>, heading: &str, lines: impl IntoIterator<Item = String>) -> fmt::Result {
+    for (number, line) in lines.into_iter().enumerate() {
         if number == 0 {
             writeln!(f, "\n{heading}")?;
         }
-        writeln!(f, "         {}", line(item))?;
+        writeln!(f, "         {line}")?;
     }
     Ok(())
+}
+
+fn with_mend(problem: &Problem) -> String {
+    format!("{}\n           {}", one_line(&problem.wrong), one_line(&problem.mend))
+}
+
+/// Rows as lines whose columns begin at the same place, two blanks apart.
+fn aligned(rows: &[Vec<String>]) -> Vec<String> {
+    let rows: Vec<Vec<String>> =
+        rows.iter().map(|row| row.iter().map(|cell| one_line(cell)).collect()).collect();
+    let width = |column: usize| {
+        let of_row = |row: &Vec<String>| match row.get(column) {
+            Some(cell) if column + 1 < row.len() => cell.chars().count().min(WIDEST),
+            Some(_) | None => 0,
+        };
+        rows.iter().map(of_row).max().unwrap_or(0)
+    };
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let line = |row: &Vec<String>| {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(line).collect()
 }
 
 /// Text from elsewhere on one line, without characters that play tricks on terminals.
@@ -138,14 +139,27 @@ mod tests {
                 mode: Some("chat".to_owned()),
                 description: "Answers\nquestions".to_owned(),
             }),
-            inputs: vec![Input { name: "topic".to_owned(), kind: "select".to_owned(), required: true }],
-            features: vec![
-                Feature { name: "streaming".to_owned(), available: true, remark: String::new() },
-                Feature {
-                    name: "push notifications".to_owned(),
-                    available: false,
-                    remark: "not in this version".to_owned(),
+            sections: vec![
+                Section {
+                    heading: "Inputs",
+                    rows: vec![
+                        vec!["topic".to_owned(), "select".to_owned(), "required".to_owned(), String::new()],
+                        vec![
+                            "n".to_owned(),
+                            "number".to_owned(),
+                            "optional".to_owned(),
+                            "default\n5".to_owned(),
+                        ],
+                    ],
                 },
+                Section {
+                    heading: "Features",
+                    rows: vec![
+                        vec!["yes".to_owned(), "streaming".to_owned()],
+                        vec!["no".to_owned(), "push notifications: not in this version".to_owned()],
+                    ],
+                },
+                Section { heading: "Nothing", rows: Vec::new() },
             ],
             ..Report::default()
         };
@@ -156,9 +170,9 @@ mod tests {
              \n\
              App      Help desk (chat)\n         Answers questions\n\
              \n\
-             Inputs\n         topic (select, required)\n\
+             Inputs\n         topic  select  required\n         n      number  optional  default 5\n\
              \n\
-             Agent\n         yes  streaming\n         no   push notifications: not in this version\n\
+             Features\n         yes  streaming\n         no   push notifications: not in this version\n\
              \n\
              serve would work\n"
         );

@@ -2,4 +2,7 @@
 
 pub mod ask;
 pub mod check;
+mod doubts;
+mod layout;
 pub mod serve;
+mod tell;

@@ -118,8 +118,8 @@ pub enum Readiness {
     Ready,
 }
 
-/// What the backend says of the app behind it.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+/// What the backend says of the app behind it. What is not known yet is as callers would have it.
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Profile {
     /// The app's name.
     pub name: Option<String>,
@@ -131,8 +131,45 @@ pub struct Profile {
     pub icon_url: Option<String>,
     /// How it greets people.
     pub opening_statement: Option<String>,
-    /// Questions it suggests to begin with.
-    pub suggested_questions: Vec<String>,
+    /// What to say to it for a beginning: questions it suggests, and a data part with its inputs as JSON text.
+    pub examples: Vec<String>,
+    /// The inputs that callers may set, a JSON Schema of an object; `None` if there are none, or too much of them.
+    pub inputs: Option<String>,
+    /// The same inputs for people, a line for each; may be fewer.
+    pub input_lines: Vec<String>,
+    /// How many inputs callers may set.
+    pub input_count: usize,
+    /// The input that takes the caller's text, where the app has no other place for it.
+    pub text_input: Option<String>,
+    /// Whether the app has any use for the caller's text.
+    pub takes_text: bool,
+    /// Whether a message is understood in the light of the context's earlier ones.
+    pub has_memory: bool,
+    /// Media types that messages may have; empty while they are not known.
+    pub input_modes: Vec<String>,
+    /// Media types that answers may have; empty while they are not known.
+    pub output_modes: Vec<String>,
+}
+
+impl Default for Profile {
+    fn default() -> Self {
+        Self {
+            name: None,
+            description: None,
+            tags: Vec::new(),
+            icon_url: None,
+            opening_statement: None,
+            examples: Vec::new(),
+            inputs: None,
+            input_lines: Vec::new(),
+            input_count: 0,
+            text_input: None,
+            takes_text: true,
+            has_memory: true,
+            input_modes: Vec::new(),
+            output_modes: Vec::new(),
+        }
+    }
 }
 
 /// Does the work of turns.

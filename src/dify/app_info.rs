@@ -4,7 +4,6 @@
 //! before 1.4 do not tell the mode and lack `/site`; there the mode is found out by which endpoints refuse.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
 use serde::Deserialize;
 use url::Url;
@@ -14,7 +13,6 @@ use super::error::{Error, Refusal};
 use super::features::{FeatureMembers, Features, Limits};
 use super::form::{FileRules, Form, Item};
 use super::lenient;
-use crate::core::backend::Profile;
 
 /// The user in whose name the gateway looks around.
 const PROBE_USER: &str = "dify-a2a-gateway";
@@ -128,6 +126,28 @@ impl Version {
     pub fn keeps_first_inputs(self) -> bool {
         self.major == 0
     }
+
+    /// Whether it is at least `major.minor.patch`.
+    pub fn is_since(self, major: u32, minor: u32, patch: u32) -> bool {
+        self >= Self { major, minor, patch }
+    }
+}
+
+/// How an app presents itself to people.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct About {
+    /// Its name.
+    pub name: Option<String>,
+    /// What it does.
+    pub description: Option<String>,
+    /// Its tags.
+    pub tags: Vec<String>,
+    /// The web address of its icon.
+    pub icon_url: Option<String>,
+    /// How it greets people.
+    pub opening_statement: Option<String>,
+    /// Questions it suggests to begin with.
+    pub suggested_questions: Vec<String>,
 }
 
 /// What Dify says of the app.
@@ -138,7 +158,7 @@ pub struct AppInfo {
     /// Dify's version, if told.
     pub version: Option<String>,
     /// How it presents itself.
-    pub profile: Arc<Profile>,
+    pub about: About,
     /// What it asks of whoever uses it, beside the message.
     pub form: Form,
     /// Which files a message may bring (chatbots, agents, chatflows); `None` where it may bring none.
@@ -158,7 +178,7 @@ impl Default for AppInfo {
         Self {
             mode: AppMode::Unknown,
             version: None,
-            profile: Arc::default(),
+            about: About::default(),
             form: Form::default(),
             upload: None,
             limits: Limits::default(),
@@ -181,7 +201,13 @@ impl AppInfo {
         if self.has_parameters || !earlier.has_parameters || self.mode != earlier.mode {
             return self;
         }
+        let About { opening_statement, suggested_questions, .. } = &earlier.about;
         Self {
+            about: About {
+                opening_statement: opening_statement.clone(),
+                suggested_questions: suggested_questions.clone(),
+                ..self.about
+            },
             form: earlier.form.clone(),
             upload: earlier.upload.clone(),
             limits: earlier.limits,
@@ -198,9 +224,9 @@ impl AppInfo {
     /// does not have is no error.
     pub async fn detect(client: &Client) -> Result<Self, Error> {
         let answer = present(client.info().await)?;
-        let about: About<'_> = parse(answer.as_ref());
+        let told: Told<'_> = parse(answer.as_ref());
         let mut version = answer.as_ref().and_then(|answer| answer.version.clone());
-        let mode = match &about.mode {
+        let mode = match &told.mode {
             Some(mode) => AppMode::from_name(mode),
             None => probe_mode(client, &mut version).await?,
         };
@@ -219,30 +245,56 @@ impl AppInfo {
                 None
             }),
         };
-        let opening: Opening<'_> = parse(parameters.as_ref());
-        let members: FeatureMembers<'_> = parse(parameters.as_ref());
         // An app may have no site, and its icon is the only thing lost then.
         let site = client.site().await.ok();
-        let site: Site<'_> = parse(site.as_ref());
-        let profile = Arc::new(Profile {
-            name: filled(about.name),
-            description: filled(about.description).or_else(|| filled(site.description)),
-            tags: about.tags,
-            icon_url: filled(site.icon_url).filter(|icon| is_web_address(icon)),
-            opening_statement: filled(opening.opening_statement),
-            suggested_questions: opening.suggested_questions,
-        });
         Ok(Self {
             mode,
             version,
-            profile,
+            problems,
+            ..Self::read(answer.as_ref(), parameters.as_ref(), site.as_ref())
+        })
+    }
+
+    /// What the answers of `/info`, `/parameters` and `/site` tell, without the mode and the version.
+    fn read(
+        info: Option<&SmallAnswer>,
+        parameters: Option<&SmallAnswer>,
+        site: Option<&SmallAnswer>,
+    ) -> Self {
+        let (told, site): (Told<'_>, Site<'_>) = (parse(info), parse(site));
+        let (opening, members): (Opening<'_>, FeatureMembers<'_>) = (parse(parameters), parse(parameters));
+        Self {
+            about: About {
+                name: filled(told.name),
+                description: filled(told.description).or_else(|| filled(site.description)),
+                tags: told.tags,
+                icon_url: filled(site.icon_url).filter(|icon| is_web_address(icon)),
+                opening_statement: filled(opening.opening_statement),
+                suggested_questions: opening.suggested_questions,
+            },
             form: Form::read(&opening.user_input_form),
             upload: members.upload(),
             limits: members.limits(),
             features: members.features(),
             has_parameters: parameters.is_some(),
-            problems,
-        })
+            ..Self::default()
+        }
+    }
+}
+
+#[cfg(test)]
+impl AppInfo {
+    /// The app that these answers of `/info` and `/parameters` tell of.
+    pub(crate) fn of_answers(mode: AppMode, version: &str, info: &[u8], parameters: &[u8]) -> Self {
+        let answer = |body: &[u8]| SmallAnswer { version: None, body: bytes::Bytes::copy_from_slice(body) };
+        let app = Self::read(Some(&answer(info)), Some(&answer(parameters)), None);
+        Self { mode, version: Some(version.to_owned()), ..app }
+    }
+
+    /// The app of recorded answers, such as `workflow_file` of `1.14.2`.
+    pub(crate) fn of_recordings(mode: AppMode, version: &str, app: &str) -> Self {
+        let body = |what| super::fixture::recording(&format!("{version}/{what}_{app}")).body;
+        Self::of_answers(mode, version, &body("info"), &body("parameters"))
     }
 }
 
@@ -266,7 +318,7 @@ pub async fn reach(client: &Client) -> Result<(), Error> {
 }
 
 #[derive(Default, Deserialize)]
-struct About<'a> {
+struct Told<'a> {
     #[serde(default, borrow, deserialize_with = "lenient::text")]
     name: Option<Cow<'a, str>>,
     #[serde(default, borrow, deserialize_with = "lenient::text")]

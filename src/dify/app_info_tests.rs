@@ -47,11 +47,11 @@ async fn a_chatflow_of_today_tells_everything() {
     let app = AppInfo::detect(&client).await.unwrap();
     assert_eq!((app.mode, app.version.as_deref()), (AppMode::AdvancedChat, Some("1.14.2")));
     assert!(app.problems.is_empty());
-    assert_eq!(app.profile.name.as_deref(), Some("chatflow_echo"));
-    assert_eq!(app.profile.description.as_deref(), Some("Answers with what you said. No model."));
-    assert_eq!(app.profile.icon_url, None);
-    assert_eq!(app.profile.opening_statement.as_deref(), Some("Hello! Ask me anything."));
-    assert_eq!(app.profile.suggested_questions, ["What can you do?", "Tell me a joke"]);
+    assert_eq!(app.about.name.as_deref(), Some("chatflow_echo"));
+    assert_eq!(app.about.description.as_deref(), Some("Answers with what you said. No model."));
+    assert_eq!(app.about.icon_url, None);
+    assert_eq!(app.about.opening_statement.as_deref(), Some("Hello! Ask me anything."));
+    assert_eq!(app.about.suggested_questions, ["What can you do?", "Tell me a joke"]);
 }
 
 #[tokio::test]
@@ -62,11 +62,22 @@ async fn parameters_that_cannot_be_had_take_nothing_from_the_rest() {
         let answer = ResponseTemplate::new(status).set_body_raw(refusal, "application/json");
         Mock::given(path("/v1/parameters")).respond_with(answer).mount(&server).await;
         let app = AppInfo::detect(&client).await.unwrap();
-        assert_eq!((&app.mode, app.profile.name.as_deref()), (&AppMode::AdvancedChat, Some("chatflow_echo")));
+        assert_eq!((&app.mode, app.about.name.as_deref()), (&AppMode::AdvancedChat, Some("chatflow_echo")));
         assert!(!app.has_parameters && app.upload.is_none());
 
-        let known = AppInfo { has_parameters: true, upload: Some(FileRules::default()), ..app.clone() };
-        assert!(app.clone().keeping(&known).upload.is_some());
+        let about = About {
+            name: Some("old".to_owned()),
+            suggested_questions: vec!["q".to_owned()],
+            ..About::default()
+        };
+        let known =
+            AppInfo { has_parameters: true, upload: Some(FileRules::default()), about, ..app.clone() };
+        let kept = app.clone().keeping(&known);
+        assert!(kept.upload.is_some());
+        assert_eq!(
+            (kept.about.name.as_deref(), kept.about.suggested_questions.len()),
+            (Some("chatflow_echo"), 1)
+        );
         let other = AppInfo { mode: AppMode::Chat, ..known.clone() };
         assert!(app.clone().keeping(&other).upload.is_none());
         let changed = AppInfo { has_parameters: true, ..app };
@@ -212,5 +223,5 @@ async fn an_unpublished_app_and_a_real_icon_are_seen() {
         .await;
     let app = AppInfo::detect(&client).await.unwrap();
     assert!(app.problems.iter().any(|problem| problem.contains("publish")));
-    assert_eq!(app.profile.icon_url.as_deref(), Some("https://h/icon.png"));
+    assert_eq!(app.about.icon_url.as_deref(), Some("https://h/icon.png"));
 }

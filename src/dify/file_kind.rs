@@ -149,6 +149,11 @@ pub fn ending(media_type: Option<&str>, filename: Option<&str>) -> Option<String
     })
 }
 
+/// The media types that have a usual ending, each with it, in alphabetical order.
+pub fn usual() -> impl Iterator<Item = (&'static str, &'static str)> {
+    USUAL.into_iter()
+}
+
 /// The media type without its parameters, in small letters.
 fn bare(media_type: &str) -> String {
     media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()

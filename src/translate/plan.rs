@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::inputs::{Beside, Given, Resolved};
+use super::operator::Operator;
 use super::slots::{self, Assignment, CallerFile, Places, Slot};
 use super::text_slot::TextSlot;
 use super::to_dify;
@@ -14,19 +15,6 @@ use crate::core::message::{Content, Json, Message, Part};
 use crate::dify::app_info::AppInfo;
 use crate::dify::form::Field;
 use crate::dify::mend;
-
-/// What the operator has decided about inputs.
-#[derive(Clone, Debug, Default)]
-pub struct Operator {
-    /// Values where callers give none, by name.
-    pub inputs: Vec<(String, Json)>,
-    /// Inputs that callers may not set.
-    pub locked: Vec<String>,
-    /// The input that takes the caller's text, for apps without conversations.
-    pub query_input: Option<String>,
-    /// The published version of a graph to run.
-    pub workflow_id: Option<String>,
-}
 
 /// What has been said for one turn.
 #[derive(Clone, Copy, Debug)]
@@ -67,8 +55,7 @@ impl<'a> Plan<'a> {
     /// [`Error::InvalidParams`] and [`Error::ContentTypeNotSupported`] for what is wrong with the request;
     /// [`Error::UnsupportedOperation`] for what only the operator can mend.
     pub fn of(app: &'a AppInfo, operator: &'a Operator, request: &Request<'a>) -> Result<Self, Error> {
-        let slot = TextSlot::of(&app.mode, &app.form, operator.query_input.as_deref(), &operator.locked)
-            .map_err(Error::UnsupportedOperation)?;
+        let slot = operator.slot(app).map_err(Error::UnsupportedOperation)?;
         refuse_data_without_form(app, request)?;
         let text = to_dify::text(request.message)?;
         if let (TextSlot::Ambiguous(names), false) = (&slot, text.trim().is_empty()) {
@@ -89,12 +76,12 @@ impl<'a> Plan<'a> {
             form: &app.form,
             upload: app.upload.as_ref(),
             limits: app.limits,
-            locked: &operator.locked,
+            locked: &operator.locked_inputs,
         };
         let described: Vec<CallerFile> = files.iter().map(|(file, _)| file.clone()).collect();
         let assigned = slots::assign(&described, &places, |variable| given.described_files(variable))?;
         let filled: BTreeSet<String> = assigned.iter().filter_map(input_of).collect();
-        let beside = Beside { locked: &operator.locked, slot: &slot, text: &text, files: &filled };
+        let beside = Beside { locked: &operator.locked_inputs, slot: &slot, text: &text, files: &filled };
         let mut resolved = given.resolve(&beside).map_err(Error::InvalidParams)?;
         let keeps_first = app.parsed_version().is_some_and(|version| version.keeps_first_inputs());
         let is_kept = keeps_first && request.has_conversation && app.mode.has_conversation();
@@ -136,8 +123,12 @@ pub fn check_answer(
     given.message(message);
     given.texts(&text.into_iter().collect());
     let files = CallerFile::of_message(message);
-    let places =
-        Places { form: &app.form, upload: app.upload.as_ref(), limits: app.limits, locked: &operator.locked };
+    let places = Places {
+        form: &app.form,
+        upload: app.upload.as_ref(),
+        limits: app.limits,
+        locked: &operator.locked_inputs,
+    };
     let assigned = slots::assign(&files, &places, |variable| given.described_files(variable))?;
     let filled: BTreeSet<String> = assigned.iter().filter_map(input_of).collect();
     let beside = Beside { locked: &[], slot: &TextSlot::Query, text: "", files: &filled };

@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 mod cancel;
+mod check;
 mod conversations;
 mod dialects;
 mod dify_requests;

@@ -20,11 +20,11 @@ fn program(args: &[&str], env: &[(&str, &str)]) -> Command {
     command
 }
 
-async fn output(args: &[&str], env: &[(&str, &str)]) -> Output {
+pub(crate) async fn output(args: &[&str], env: &[(&str, &str)]) -> Output {
     tokio::time::timeout(PATIENCE, program(args, env).output()).await.expect("in time").expect("run")
 }
 
-fn text(bytes: &[u8]) -> String {
+pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 

@@ -3,6 +3,7 @@
 //! The hybrid card is one document that clients of A2A 1.0 and of 0.3 both accept: the fields of 1.0, and
 //! beside them those that 0.3 demands. The pure card has nothing of 0.3.
 
+mod app;
 mod overlay;
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -24,9 +25,6 @@ const FALLBACK_NAME: &str = "Dify agent";
 const FALLBACK_DESCRIPTION: &str = "An agent built with Dify.";
 const FALLBACK_TAGS: [&str; 2] = ["chat", "dify"];
 const TEXT_MODE: &str = "text/plain";
-
-/// Most examples taken from the app's suggested questions; a card is no catalogue.
-const MAX_EXAMPLES: usize = 10;
 
 /// Which clients the card is for.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -102,9 +100,9 @@ impl CardSource {
         }
         card.opt_str("documentationUrl", overlay.documentation_url.as_deref());
         card.opt_str("iconUrl", overlay.icon_url.as_deref().or_else(|| icon(profile)));
-        self.capabilities(card.member("capabilities"));
-        write_modes(card.member("defaultInputModes"), &overlay.input_modes);
-        write_modes(card.member("defaultOutputModes"), &overlay.output_modes);
+        self.capabilities(card.member("capabilities"), profile);
+        write_modes(card.member("defaultInputModes"), [&overlay.input_modes, &profile.input_modes]);
+        write_modes(card.member("defaultOutputModes"), [&overlay.output_modes, &profile.output_modes]);
         self.skills(card.member("skills"), profile);
         if self.style == CardStyle::Hybrid {
             write_v03(&mut card, &url);
@@ -172,7 +170,7 @@ impl CardSource {
         }
     }
 
-    fn capabilities(&self, buf: &mut Vec<u8>) {
+    fn capabilities(&self, buf: &mut Vec<u8>, profile: &Profile) {
         let mut object = ObjectWriter::open(buf);
         for (name, on) in CAPABILITIES {
             object.boolean(name, on);
@@ -180,10 +178,11 @@ impl CardSource {
         let ours = Extension {
             uri: extension::URI.to_owned(),
             description: Some(
-                "What Dify tells of an answer: usage, citations, progress, and more.".to_owned(),
+                "What the app's inputs are, and what Dify tells of an answer: usage, citations, progress, and more."
+                    .to_owned(),
             ),
             required: false,
-            params: None,
+            params: app::params(profile),
         };
         let all = std::iter::once(&ours).chain(&self.overlay.extensions);
         write_list(object.member("extensions"), all, |buf, extension| {
@@ -222,25 +221,26 @@ impl CardSource {
         });
     }
 
-    /// The one skill of an app that nobody described further: to talk with it.
+    /// The one skill of an app that nobody described further: to use it.
     fn own_skill(&self, profile: &Profile) -> Skill {
-        let words = |list: &[String]| -> Vec<String> {
-            list.iter().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()).collect()
-        };
-        let mut tags = words(&profile.tags);
+        let said = |tag: &&String| !tag.trim().is_empty();
+        let mut tags: Vec<String> =
+            profile.tags.iter().filter(said).map(|tag| tag.trim().to_owned()).collect();
         if tags.is_empty() {
             tags = FALLBACK_TAGS.map(str::to_owned).to_vec();
         }
-        let mut examples = words(&profile.suggested_questions);
-        examples.truncate(MAX_EXAMPLES);
+        // Where the operator has settled what the whole card takes, the skill takes just that.
+        let unless = |settled: &[String], modes: &[String]| {
+            if settled.is_empty() { modes.to_vec() } else { Vec::new() }
+        };
         Skill {
             id: "chat".to_owned(),
             name: self.name(profile).to_owned(),
-            description: self.description(profile).to_owned(),
+            description: app::how_to_use(self.description(profile), profile),
             tags,
-            examples,
-            input_modes: Vec::new(),
-            output_modes: Vec::new(),
+            examples: profile.examples.clone(),
+            input_modes: unless(&self.overlay.input_modes, &profile.input_modes),
+            output_modes: unless(&self.overlay.output_modes, &profile.output_modes),
         }
     }
 }
@@ -271,11 +271,11 @@ fn write_texts(buf: &mut Vec<u8>, texts: &[String]) {
     write_list(buf, texts, |buf, text| write_str(buf, text));
 }
 
-fn write_modes(buf: &mut Vec<u8>, modes: &[String]) {
-    if modes.is_empty() {
-        write_list(buf, [TEXT_MODE], write_str);
-    } else {
-        write_texts(buf, modes);
+/// The first list that has any.
+fn write_modes(buf: &mut Vec<u8>, modes: [&Vec<String>; 2]) {
+    match modes.into_iter().find(|modes| !modes.is_empty()) {
+        Some(modes) => write_texts(buf, modes),
+        None => write_list(buf, [TEXT_MODE], write_str),
     }
 }
 

@@ -2,7 +2,7 @@ use a2a::AgentCard;
 use a2a_pb::protojson_conv;
 use serde_json::Value;
 
-use super::{CardDocument, CardSource, CardStyle, Overlay, OverlayError};
+use super::{CardDocument, CardSource, CardStyle, Overlay, OverlayError, app};
 use crate::core::backend::Profile;
 
 fn profile() -> Profile {
@@ -12,7 +12,27 @@ fn profile() -> Profile {
         tags: vec!["hr".to_owned(), " ".to_owned()],
         icon_url: Some("https://dify.example.org/icon.png".to_owned()),
         opening_statement: Some("Hi!".to_owned()),
-        suggested_questions: vec!["How much leave have I left?".to_owned()],
+        examples: vec!["How much leave have I left?".to_owned()],
+        ..Profile::default()
+    }
+}
+
+/// A workflow with inputs, whose names are not in English.
+fn with_inputs() -> Profile {
+    Profile {
+        name: Some("报告 — Bericht".to_owned()),
+        examples: vec![r#"{"主题":"Thema"}"#.to_owned()],
+        inputs: Some(
+            r#"{"$schema":"https://json-schema.org/draft/2020-12/schema","type":"object","properties":{"主题":{"title":"Thema","type":"string","maxLength":1E2}},"required":["主题"]}"#
+                .to_owned(),
+        ),
+        input_lines: vec!["主题 (Thema): text of at most 100 characters (required)".to_owned()],
+        input_count: 3,
+        text_input: Some("主题".to_owned()),
+        has_memory: false,
+        input_modes: vec!["text/plain".to_owned(), "application/json".to_owned()],
+        output_modes: vec!["text/plain".to_owned(), "application/json".to_owned()],
+        ..profile()
     }
 }
 
@@ -53,6 +73,9 @@ fn cards_look_like_this() {
         card(CardStyle::Hybrid, "{}", &profile()),
         card(CardStyle::V1, FULL, &profile()),
         card(CardStyle::Hybrid, "{}", &Profile::default()),
+        card(CardStyle::Hybrid, "{}", &with_inputs()),
+        card(CardStyle::V1, r#"{"defaultInputModes":["text/plain"]}"#, &with_inputs()),
+        CardSource::default().render_legacy(&with_inputs(), "https://a.example.org"),
         CardSource::new(CardStyle::Hybrid, Overlay::parse(OLDER).unwrap())
             .render_legacy(&profile(), "https://a.example.org"),
     ];
@@ -64,14 +87,86 @@ fn cards_look_like_this() {
 #[test]
 fn c02_c19_official_types_take_both_styles() {
     for style in [CardStyle::Hybrid, CardStyle::V1] {
-        for overlay in ["{}", FULL, OLDER] {
-            let document = card(style, overlay, &profile());
+        for (overlay, profile) in ["{}", FULL, OLDER]
+            .into_iter()
+            .flat_map(|overlay| [(overlay, profile()), (overlay, with_inputs())])
+        {
+            let document = card(style, overlay, &profile);
             let official: AgentCard = serde_json::from_str(body(&document)).unwrap();
             protojson_conv::from_str::<AgentCard>(body(&document)).unwrap();
             assert!(!official.skills.is_empty());
             assert_eq!(official.supported_interfaces[0].url, "https://a.example.org/x/a2a");
         }
     }
+}
+
+/// Each recorded app is read by the official types, and what they read holds the app's inputs and modes.
+#[test]
+fn c02_the_cards_of_recorded_apps_are_read_by_official_types() {
+    use crate::dify::app_info::{AppInfo, AppMode};
+    use crate::translate::operator::Operator;
+    use crate::translate::profile;
+
+    for (style, version) in [CardStyle::Hybrid, CardStyle::V1].into_iter().zip(["0.15.3", "1.14.2"]) {
+        for (case, mode) in [
+            ("agent_fc", AppMode::AgentChat),
+            ("chatflow_inputs", AppMode::AdvancedChat),
+            ("completion", AppMode::Completion),
+            ("workflow_file", AppMode::Workflow),
+            ("workflow_ok", AppMode::Workflow),
+        ] {
+            let has_memory = mode.has_conversation();
+            let app = AppInfo::of_recordings(mode, version, case);
+            let profile = profile::of(&app, &Operator::default());
+            let document = card(style, "{}", &profile);
+            let official: AgentCard = serde_json::from_str(body(&document)).unwrap();
+            let protobuf = protojson_conv::from_str::<AgentCard>(body(&document)).unwrap();
+            assert_eq!(official.skills, protobuf.skills);
+            let read = serde_json::to_value(&official).unwrap();
+            let params = &read["capabilities"]["extensions"][0]["params"];
+            let names: Vec<&str> = app.form.fields.iter().map(|field| field.variable.as_str()).collect();
+            for name in &names {
+                assert!(params["inputs"]["properties"][name].is_object(), "{case}: {name} in {params}");
+                let told = format!("\n- {name}");
+                assert!(read["skills"][0]["description"].as_str().unwrap().contains(&told), "{case}: {name}");
+            }
+            assert_eq!(params["memory"] == false, !has_memory, "{case}");
+            assert_eq!(params["inputs"].is_null(), names.is_empty(), "{case}");
+            for (of_skill, of_card) in
+                [("inputModes", "defaultInputModes"), ("outputModes", "defaultOutputModes")]
+            {
+                assert_eq!(read["skills"][0][of_skill], read[of_card], "{case}");
+            }
+            assert_eq!(read["defaultInputModes"], serde_json::json!(profile.input_modes), "{case}");
+        }
+    }
+}
+
+#[test]
+fn an_overlay_goes_before_what_the_app_says_of_itself() {
+    let value: Value = serde_json::from_str(body(&card(CardStyle::Hybrid, FULL, &with_inputs()))).unwrap();
+    assert_eq!(value["defaultOutputModes"], serde_json::json!(["text/markdown"]));
+    assert_eq!(value["skills"][0]["description"], "Counts days.");
+    let ours = &value["capabilities"]["extensions"][0]["params"];
+    assert_eq!((&ours["memory"], &ours["textInput"]), (&Value::Bool(false), &"主题".into()));
+    let modes = r#"{"defaultInputModes":["text/plain"]}"#;
+    let value: Value = serde_json::from_str(body(&card(CardStyle::Hybrid, modes, &with_inputs()))).unwrap();
+    assert!(value["skills"][0]["inputModes"].is_null() && !value["skills"][0]["outputModes"].is_null());
+}
+
+#[test]
+fn the_words_say_what_a_caller_has_to_know() {
+    let said = |profile: &Profile| app::how_to_use("Does it.", profile);
+    assert_eq!(said(&Profile::default()), "Does it.");
+    assert!(app::params(&Profile::default()).is_none());
+    let silent = Profile { takes_text: false, ..Profile::default() };
+    assert!(said(&silent).contains("takes no text"));
+    assert_eq!(app::params(&silent).unwrap().get(), r#"{"text":false}"#);
+    assert!(
+        said(&with_inputs()).ends_with("characters (required)\n- and 2 more"),
+        "{}",
+        said(&with_inputs())
+    );
 }
 
 #[test]
