@@ -11,7 +11,7 @@ use crate::core::message::Json;
 
 /// A parked turn.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(rename_all = "snake_case", tag = "waits_for")]
+#[serde(rename_all = "snake_case")]
 pub enum Memo {
     /// Dify has not been asked yet: inputs are missing.
     Inputs(MissingInputs),
@@ -62,5 +62,41 @@ impl PausedRun {
     /// Whether the caller can answer any of the forms.
     pub fn is_answerable(&self) -> bool {
         self.forms.iter().any(|numbered| numbered.form.is_answerable())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dify::event::{DifyEvent, Frame};
+    use crate::dify::fixture;
+
+    #[test]
+    fn a_memo_survives_being_kept_with_all_that_it_takes_to_go_on() {
+        let frames = fixture::frames(&fixture::recording("1.14.2/human_input").body);
+        let paused = frames.iter().find(|frame| frame.contains("workflow_paused")).unwrap();
+        let Ok(Frame { event: DifyEvent::WorkflowPaused(paused), .. }) = Frame::decode(paused) else {
+            panic!("{paused}")
+        };
+        let form = paused.forms.into_iter().next().unwrap();
+        let token = form.form_token.as_ref().unwrap().expose().to_owned();
+        let memo = Memo::People(PausedRun {
+            run_id: "r".to_owned(),
+            task_id: Some("t".to_owned()),
+            conversation_id: None,
+            message_id: None,
+            forms: vec![Numbered { number: 1, form }],
+            last_number: 1,
+        });
+        let Some(Memo::People(read)) = Memo::read(&memo.write()) else { panic!("unreadable") };
+        assert!(read.is_answerable());
+        assert_eq!(read.forms[0].form.form_token.as_ref().unwrap().expose(), token);
+        assert_eq!(read.forms[0].form.text(), "Please approve: the budget\n\nComment: [comment: looks fine]");
+        assert!(!format!("{memo:?}").contains(&token), "a token must not be shown");
+
+        let texts = BTreeMap::from([("topic".to_owned(), "tea".to_owned())]);
+        let memo = Memo::Inputs(MissingInputs { missing: vec!["tone".to_owned()], texts });
+        let Some(Memo::Inputs(read)) = Memo::read(&memo.write()) else { panic!("unreadable") };
+        assert_eq!((read.missing[0].as_str(), read.texts["topic"].as_str()), ("tone", "tea"));
     }
 }
