@@ -28,8 +28,7 @@ use dify_a2a::edge::dialect::{Dialect, Operation, StreamEnd};
 use dify_a2a::edge::envelope::{Envelope, Strictness};
 use dify_a2a::edge::legacy::Legacy;
 use dify_a2a::edge::view::View;
-use dify_a2a::translate::from_dify::{Fold, Input};
-use dify_a2a::translate::think::ThinkMode;
+use dify_a2a::translate::from_dify::{Fold, Input, Setup};
 
 fn main() {
     divan::main();
@@ -80,7 +79,7 @@ fn decode(bencher: Bencher<'_, '_>) {
 
 fn read(stream: &[u8], chunk: usize) -> usize {
     let mut framer = Framer::default();
-    let mut fold = Fold::new(ThinkMode::Metadata);
+    let mut fold = Fold::new(Setup::default());
     let mut events = 0;
     for chunk in stream.chunks(chunk) {
         framer.push(chunk);
