@@ -7,6 +7,7 @@ use dify_a2a::bridge::backend::Limits;
 use serde_json::{Value, json};
 
 use super::support::Gateway;
+use super::support::client::PATIENCE;
 use super::support::human_dify::{HumanDify, Script};
 
 /// How a client speaks.
@@ -71,7 +72,8 @@ impl Walker {
 
     async fn call(&mut self, method: &str, params: &Value) -> String {
         let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
-        let text = self.gateway.client.post(&body).await.text().await.expect("a body");
+        let text = self.gateway.client.post(&body).await.text();
+        let text = tokio::time::timeout(PATIENCE, text).await.expect("in time").expect("a body");
         self.seen.push_str(&text);
         text
     }
@@ -129,7 +131,8 @@ impl Walker {
         let params = self.params(parts, Some(to));
         let text = self.call(self.method(), &params).await;
         let text = text.lines().find_map(|line| line.strip_prefix("data: ")).unwrap_or(&text).to_owned();
-        let answer: Value = serde_json::from_str(text.trim()).unwrap_or_else(|error| panic!("{error}: {text}"));
+        let answer: Value =
+            serde_json::from_str(text.trim()).unwrap_or_else(|error| panic!("{error}: {text}"));
         let code = answer["error"]["code"].as_i64().unwrap_or_else(|| panic!("not refused: {answer}"));
         (code, answer["error"].to_string())
     }
@@ -155,7 +158,8 @@ impl Walker {
 
     /// A task as it is.
     fn task(text: &str) -> Heard {
-        let answer: Value = serde_json::from_str(text.trim()).unwrap_or_else(|error| panic!("{error}: {text}"));
+        let answer: Value =
+            serde_json::from_str(text.trim()).unwrap_or_else(|error| panic!("{error}: {text}"));
         let task = answer["result"].get("task").unwrap_or(&answer["result"]);
         assert!(task.is_object(), "{answer}");
         let mut heard = Heard {
@@ -256,8 +260,11 @@ fn check_submission(human: &HumanDify, inputs: &Value, action: &str) {
     let joined = received.iter().position(|it| it.path.ends_with("/events")).expect("joined");
     assert!(joined < posted, "the events are joined first");
     let query = &received[joined].query;
-    for pair in [format!("user={}", run.user()), "include_state_snapshot=true".into(), "continue_on_pause=true".into()]
-    {
+    for pair in [
+        format!("user={}", run.user()),
+        "include_state_snapshot=true".into(),
+        "continue_on_pause=true".into(),
+    ] {
         assert!(query.split('&').any(|it| it == pair), "{query}: {pair}");
     }
     assert_eq!(human.submissions().len(), 1);
@@ -307,7 +314,10 @@ async fn a_chatflow_is_approved_and_rejected_and_only_new_text_is_streamed() {
             let human = HumanDify::of(script.clone()).await;
             let mut walker = Walker::before(&human, way).await;
             let asked = walker.begin().await;
-            assert_eq!((asked.state.as_str(), asked.text.as_str()), ("input-required", "Before the question. "));
+            assert_eq!(
+                (asked.state.as_str(), asked.text.as_str()),
+                ("input-required", "Before the question. ")
+            );
             if way.1 {
                 assert_eq!(asked.deltas, ["Before the question. "]);
             }
@@ -339,7 +349,11 @@ async fn an_answer_may_be_a_text_or_data() {
             (Said::Text("approve:a: b"), "approve", "a: b"),
             (Said::Data(json!({"action": "approve"})), "approve", "looks fine"),
             (Said::Data(json!({"action": "reject", "inputs": {}})), "reject", "looks fine"),
-            (Said::Data(json!({"action": "Approve", "inputs": {"comment": "ü\n"}, "form": 1})), "approve", "ü\n"),
+            (
+                Said::Data(json!({"action": "Approve", "inputs": {"comment": "ü\n"}, "form": 1})),
+                "approve",
+                "ü\n",
+            ),
         ] {
             let human = HumanDify::of(Script::workflow()).await;
             let mut walker = Walker::before(&human, way).await;
@@ -370,7 +384,10 @@ async fn an_answer_that_does_not_fit_is_refused_and_the_task_stays_open() {
             (json!({"action": "approve"}), "message.parts[0].data.inputs.comment"),
             (json!({"action": "approve", "inputs": {"comment": 7}}), "message.parts[0].data.inputs.comment"),
             (json!({"action": "approve", "inputs": []}), "message.parts[0].data.inputs"),
-            (json!({"action": "approve", "inputs": {"comment": "x"}, "form": 2}), "message.parts[0].data.form"),
+            (
+                json!({"action": "approve", "inputs": {"comment": "x"}, "form": 2}),
+                "message.parts[0].data.form",
+            ),
         ] {
             let (code, why) = walker.refused(&walker.data_part(&data), &asked).await;
             assert_eq!(code, -32602, "{way:?} {data}: {why}");
@@ -415,7 +432,8 @@ async fn of_several_forms_each_is_asked_for_until_it_is_answered() {
 
         let done = walker.say(&walker.text_part("Approve: yes"), Some(&again)).await;
         assert_eq!((done.state.as_str(), done.text.as_str()), ("completed", "yes\napprove"), "{way:?}");
-        let tokens: Vec<String> = human.submissions().iter().map(|it| it.path.replace("/v1/form/human_input/", "")).collect();
+        let tokens: Vec<String> =
+            human.submissions().iter().map(|it| it.path.replace("/v1/form/human_input/", "")).collect();
         assert_eq!(tokens, script.tokens, "{way:?}");
         check_secrets(&script, &walker);
     }
@@ -441,6 +459,279 @@ async fn an_answer_that_dify_does_not_take_is_asked_for_again() {
         let done = walker.say(&walker.text_part("approve: enjoy"), Some(&again)).await;
         assert_eq!(done.text, "Before the question. Approved with: enjoy", "{way:?}");
         assert_eq!(human.submissions().len(), 2);
+        check_secrets(&script, &walker);
+    }
+}
+
+#[tokio::test]
+async fn a_form_that_is_answered_elsewhere_lets_the_task_go_on_by_itself() {
+    for way in [(Way::V1, true), (Way::V03, true)] {
+        for (script, text) in [
+            (Script::workflow(), "yes\napprove"),
+            (Script::chatflow(), "Before the question. Approved with: enjoy"),
+        ] {
+            let human = HumanDify::of(script.clone()).await;
+            let mut walker = Walker::with(&human, way, eager()).await;
+            let asked = walker.begin().await;
+            human.answer_elsewhere("approve");
+            let done = walker.subscribe(&asked).await;
+            assert_eq!(done.state, "completed", "{way:?}");
+            if script.mode == "workflow" {
+                // Nobody read the run when it spoke, and what it said is not told again; its outputs are.
+                assert!(walker.seen.contains(r#""data":{"comment":"yes","action":"approve"}"#));
+            } else {
+                assert_eq!(done.text, text, "{way:?}");
+            }
+            assert!(human.submissions().is_empty() && human.dify.stops().is_empty());
+            assert!(!human.all("GET", "/v1/form/human_input/").is_empty(), "it was looked at");
+            let (code, why) = walker.refused(&walker.text_part("Approve"), &asked).await;
+            assert_eq!(code, -32004, "{why}");
+            check_secrets(&script, &walker);
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_rest_of_several_forms_is_asked_for_when_one_is_answered_elsewhere() {
+    let script = Script::with_two_forms();
+    let human = HumanDify::of(script.clone()).await;
+    let mut walker = Walker::with(&human, (Way::V1, false), eager()).await;
+    let asked = walker.begin().await;
+    human.answer_elsewhere("approve");
+    let waiting = async {
+        loop {
+            let now = walker.get(&asked).await;
+            if now.state == "input-required" && now.data().len() == 1 {
+                return now;
+            }
+        }
+    };
+    let again = tokio::time::timeout(PATIENCE, waiting).await.expect("asked again");
+    assert_eq!(again.data()[0]["form"], 2);
+    let done = walker.say(&walker.text_part("Approve: yes"), Some(&again)).await;
+    assert_eq!((done.state.as_str(), done.text.as_str()), ("completed", "yes\napprove"));
+    assert_eq!(human.submissions().len(), 1);
+    check_secrets(&script, &walker);
+}
+
+#[tokio::test]
+async fn an_answer_that_comes_a_moment_late_loses_and_the_task_goes_on() {
+    for way in WAYS {
+        for (script, text) in [
+            (Script::workflow(), "yes\napprove"),
+            (Script::chatflow(), "Before the question. Approved with: enjoy"),
+        ] {
+            let human = HumanDify::of(script.clone()).await;
+            let mut walker = Walker::before(&human, way).await;
+            let asked = walker.begin().await;
+            human.steal_next();
+            let done = walker.say(&walker.text_part("Reject"), Some(&asked)).await;
+            assert_eq!((done.state.as_str(), done.text.as_str()), ("completed", text), "{way:?}");
+            assert_eq!(human.submissions().len(), 1);
+            check_secrets(&script, &walker);
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_answer_after_the_run_has_ended_is_not_handed_in() {
+    for way in WAYS {
+        let script = Script::chatflow();
+        let human = HumanDify::of(script.clone()).await;
+        let mut walker = Walker::before(&human, way).await;
+        let asked = walker.begin().await;
+        human.answer_elsewhere("approve");
+        let done = walker.say(&walker.text_part("Reject"), Some(&asked)).await;
+        // The text is what Dify has stored, and only its rest is new.
+        assert_eq!(
+            (done.state.as_str(), done.text.as_str()),
+            ("completed", "Before the question. Approved with: enjoy"),
+            "{way:?}"
+        );
+        if way.1 {
+            assert_eq!(done.deltas, ["Approved with: enjoy"]);
+        }
+        assert!(human.submissions().is_empty());
+        check_secrets(&script, &walker);
+    }
+}
+
+#[tokio::test]
+async fn a_form_whose_time_is_over_lets_the_run_take_its_way() {
+    for (script, text) in [(Script::workflow(), ""), (Script::chatflow(), "Before the question. ")] {
+        // Looked at, and by an answer that comes too late.
+        for is_late in [false, true] {
+            let human = HumanDify::of(script.clone()).await;
+            let limits = if is_late { Limits::default() } else { eager() };
+            let mut walker = Walker::with(&human, (Way::V1, true), limits).await;
+            let asked = walker.begin().await;
+            human.expire();
+            let done = match is_late {
+                true => walker.say(&walker.text_part("Approve"), Some(&asked)).await,
+                false => walker.subscribe(&asked).await,
+            };
+            assert_eq!((done.state.as_str(), done.text.as_str()), ("completed", text));
+            assert!(human.submissions().is_empty());
+            check_secrets(&script, &walker);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_form_that_expires_while_its_answer_is_handed_in_is_no_trouble() {
+    for way in WAYS {
+        let script = Script::workflow();
+        let human = HumanDify::of(script.clone()).await;
+        let mut walker = Walker::before(&human, way).await;
+        let asked = walker.begin().await;
+        human.expire_next();
+        let done = walker.say(&walker.text_part("Approve"), Some(&asked)).await;
+        assert_eq!((done.state.as_str(), done.text.as_str()), ("completed", ""), "{way:?}");
+        assert!(walker.seen.contains(r#""data":{}"#), "its outputs are empty");
+        check_secrets(&script, &walker);
+    }
+}
+
+#[tokio::test]
+async fn a_form_without_a_token_waits_for_somebody_else() {
+    for way in [(Way::V1, true), (Way::V03, true)] {
+        let recorded = Script::chatflow();
+        let token = format!("\"form_token\":\"{}\"", recorded.tokens[0]);
+        let script = recorded.with(&[(&token, "\"form_token\":null")]);
+        let human = HumanDify::of(script.clone()).await;
+        let mut walker = Walker::with(&human, way, eager()).await;
+        let asked = walker.begin().await;
+        assert_eq!((asked.state.as_str(), asked.data().len()), ("input-required", 0), "{way:?}");
+        assert!(asked.question().contains("outside of this channel"), "{}", asked.question());
+        let (code, why) = walker.refused(&walker.text_part("Approve"), &asked).await;
+        assert_eq!(code, -32004, "{way:?}: {why}");
+        assert!(why.contains("outside of this channel") && why.contains("goes on by itself"), "{why}");
+        assert_eq!(walker.get(&asked).await.state, "input-required");
+        human.answer_elsewhere("approve");
+        let done = walker.subscribe(&asked).await;
+        assert_eq!(
+            (done.state.as_str(), done.text.as_str()),
+            ("completed", "Before the question. Approved with: enjoy"),
+            "{way:?}"
+        );
+        assert!(human.submissions().is_empty());
+        check_secrets(&script, &walker);
+    }
+}
+
+#[tokio::test]
+async fn a_cancel_while_it_waits_is_no_business_of_dify() {
+    for way in [(Way::V1, true), (Way::V03, true)] {
+        for script in [Script::workflow(), Script::chatflow()] {
+            let human = HumanDify::of(script.clone()).await;
+            let mut walker = Walker::before(&human, way).await;
+            let asked = walker.begin().await;
+            let before = human.dify.received().len();
+            let canceled = walker.cancel(&asked).await;
+            assert_eq!(canceled.state, "canceled", "{way:?}");
+            let (code, why) = walker.refused(&walker.text_part("Approve"), &asked).await;
+            assert_eq!(code, -32004, "{way:?}: {why}");
+            assert_eq!(walker.get(&asked).await.state, "canceled");
+            assert_eq!(human.dify.received().len(), before, "{way:?}: nothing was asked of Dify");
+            check_secrets(&script, &walker);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_cancel_after_the_answer_stops_the_run_where_it_belongs() {
+    for way in [Way::V1, Way::V03] {
+        for (mut script, stop, held) in [
+            (Script::workflow(), "/v1/workflows/tasks/3cef3dd0-183e-4557-8c79-22aa554876ae/stop", 4),
+            (Script::chatflow(), "/v1/chat-messages/015aef23-ed98-46ef-9788-519b4e51b07d/stop", 4),
+        ] {
+            script.holds_after = Some(held);
+            let human = HumanDify::of(script.clone()).await;
+            let mut walker = Walker::before(&human, (way, false)).await;
+            let asked = walker.begin().await;
+            // The answer, without waiting for what comes of it.
+            let mut params = walker.params(&walker.text_part("Approve"), Some(&asked));
+            params["configuration"] = match way {
+                Way::V1 => json!({"returnImmediately": true}),
+                Way::V03 => json!({"blocking": false}),
+            };
+            walker.call(walker.method(), &params).await;
+            let speaking = async {
+                loop {
+                    let now = walker.get(&asked).await;
+                    if now.text.len() > asked.text.len() {
+                        return now;
+                    }
+                }
+            };
+            let speaking = tokio::time::timeout(PATIENCE, speaking).await.expect("it goes on");
+            assert_eq!(speaking.state, "working");
+            let canceled = walker.cancel(&asked).await;
+            assert_eq!((canceled.state.as_str(), &canceled.text), ("canceled", &speaking.text), "{way:?}");
+            assert!(walker.seen.contains("\"stopConfirmed\":true"), "{way:?}");
+            let stops = human.dify.stops();
+            assert_eq!((stops.len(), stops[0].path.as_str()), (1, stop), "{way:?}");
+            assert_eq!(stops[0].body, json!({"user": human.submissions()[0].user()}));
+            check_secrets(&script, &walker);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_second_message_while_it_waits_is_a_task_of_its_own() {
+    for way in WAYS {
+        let script = Script::chatflow();
+        let human = HumanDify::of(script.clone()).await;
+        let mut walker = Walker::before(&human, way).await;
+        let first = walker.begin().await;
+        let mut params = walker.params(&walker.text_part("are you there"), None);
+        params["message"]["contextId"] = first.context.clone().into();
+        let text = walker.call(walker.method(), &params).await;
+        let second = if way.1 { walker.follow(&text) } else { Walker::task(&text) };
+        assert_ne!(second.task, first.task);
+        assert_eq!((second.state.as_str(), &second.context), ("input-required", &first.context), "{way:?}");
+        let chats = human.dify.chats();
+        let conversation = &script.secrets()[4];
+        assert_eq!(
+            chats[1].body["conversation_id"].as_str(),
+            Some(conversation.as_str()),
+            "one conversation"
+        );
+        // The first one waits as before, and can be answered.
+        assert_eq!(walker.get(&first).await.state, "input-required");
+        let done = walker.say(&walker.text_part("approve: enjoy"), Some(&first)).await;
+        assert_eq!(done.text, "Before the question. Approved with: enjoy", "{way:?}");
+        assert!(human.submissions()[0].path.ends_with(&script.tokens[0]));
+        assert_eq!(walker.get(&second).await.state, "input-required", "{way:?}");
+        check_secrets(&script, &walker);
+    }
+}
+
+#[tokio::test]
+async fn who_subscribes_sees_the_whole_walk_in_order() {
+    for way in [Way::V1, Way::V03] {
+        let script = Script::chatflow();
+        let human = HumanDify::of(script.clone()).await;
+        let mut walker = Walker::before(&human, (way, true)).await;
+        let asked = walker.begin().await;
+        let method = if way == Way::V1 { "SubscribeToTask" } else { "tasks/resubscribe" };
+        let mut stream = walker.gateway.client.stream(method, &json!({"id": asked.task})).await;
+        let first = stream.next().await.expect("the task as it is");
+        human.refuse_next();
+        let again = walker.say(&walker.text_part("Approve"), Some(&asked)).await;
+        walker.say(&walker.text_part("approve: enjoy"), Some(&again)).await;
+        let mut events = vec![first];
+        events.extend(stream.all().await);
+        let text: String = events.iter().map(|event| format!("data: {}\n", event.data)).collect();
+        walker.seen.push_str(&text);
+        let heard = walker.follow(&text);
+        assert_eq!(
+            heard.states,
+            ["input-required", "working", "input-required", "working", "completed"],
+            "{way:?}"
+        );
+        assert_eq!(heard.deltas, ["Approved with: ", "enjoy"], "{way:?}");
+        assert_eq!(heard.text, "Before the question. Approved with: enjoy", "{way:?}");
         check_secrets(&script, &walker);
     }
 }

@@ -18,6 +18,8 @@ pub struct Script {
     pub runs: Vec<Vec<u8>>,
     /// What is told of the first run while it waits.
     pub snapshot: Vec<u8>,
+    /// The same once the first of several forms is answered.
+    pub snapshot_after: Vec<u8>,
     /// What follows an approval of the last form.
     pub approved: Vec<u8>,
     /// What follows a rejection of the last form.
@@ -50,6 +52,7 @@ impl Script {
             approved: joined[pause..].concat().into_bytes(),
             rejected: live("human_input_events_no_snapshot", "human_input_plain_events", &run),
             answered: Vec::new(),
+            snapshot_after: Vec::new(),
             expired: live("human_input_timeout_events", "human_input_timeout_run", &run),
             stopped: last(&live("human_input_events_after_stop", "human_input_stop_run", &run)),
             tokens: tokens(&run),
@@ -69,6 +72,7 @@ impl Script {
             rejected: edited(&approved, &[("Approved with", "Rejected with"), ("approve", "reject")]),
             approved,
             answered: Vec::new(),
+            snapshot_after: Vec::new(),
             expired: live("chatflow_human_timeout_events", "chatflow_human_timeout_run", &run),
             stopped: last(&live("chatflow_human_events_after_stop", "chatflow_human_stop_run", &run)),
             tokens: [tokens(&run), tokens(&second)].concat(),
@@ -99,6 +103,7 @@ impl Script {
         answered.truncate(3);
         answered.push(again);
         script.answered = answered.concat().into_bytes();
+        script.snapshot_after = rest;
         // What comes in the end is of the second form.
         for said in [&mut script.approved, &mut script.rejected] {
             *said = edited(said, &[("\"node_id\":\"human\"", "\"node_id\":\"human2\"")]);
@@ -134,7 +139,9 @@ fn doubled(said: &[u8], token: &str, second: &str, count: usize) -> Vec<u8> {
             continue;
         };
         if json["event"] == "human_input_required" {
-            frames_out.push(frame);
+            if count > 1 {
+                frames_out.push(frame);
+            }
             json["data"] = other(&json["data"]);
             frames_out.push(framed(&json));
         } else if json["event"] == "workflow_paused" {
@@ -212,6 +219,8 @@ enum Form {
 
 /// What stands between a program and a form, once.
 enum Trick {
+    /// Its time is over.
+    Expire,
     /// Dify does not take the answer.
     Refuse,
     /// Somebody else is faster.
@@ -281,6 +290,11 @@ impl HumanDify {
         self.state.now.lock().expect("no panic").trick = Some(Trick::Steal);
     }
 
+    /// A moment before the next answer comes, the time for it is over.
+    pub fn expire_next(&self) {
+        self.state.now.lock().expect("no panic").trick = Some(Trick::Expire);
+    }
+
     /// The answers that were handed in.
     pub fn submissions(&self) -> Vec<Received> {
         self.all("POST", "/v1/form/human_input/")
@@ -313,7 +327,12 @@ impl State {
             ("GET", ["workflows", "run", id]) if !id.starts_with("0000") => Some(self.detail()),
             ("POST", ["workflows", "tasks", _, "stop"] | ["chat-messages", _, "stop"]) => Some(self.stop()),
             ("GET", ["messages"]) if received.query.contains("limit=20") => {
-                Some(Recorded::of("1.14.2/chatflow_human_messages").reply())
+                let mut stored = Recorded::of("1.14.2/chatflow_human_messages");
+                if self.now.lock().expect("no panic").forms[0] == Form::Expired {
+                    stored.body =
+                        edited(&stored.body, &[("Approved with: enjoy\",\"feedback", "\",\"feedback")]);
+                }
+                Some(stored.reply())
             }
             _ => recorded::describe("1.14.2", self.script.mode, received),
         }
@@ -344,6 +363,7 @@ impl State {
         let trick = self.now.lock().expect("no panic").trick.take();
         match trick {
             Some(Trick::Refuse) => return recorded("human_input_submit_missing_input"),
+            Some(Trick::Expire) => self.close(0, ""),
             Some(Trick::Steal) => self.close(0, "approve"),
             None => {}
         }
@@ -412,7 +432,9 @@ impl State {
             (given("include_state_snapshot", "true"), given("continue_on_pause", "true"));
         let mut steps = vec![Step::Send(b"event: ping\n\n".to_vec())];
         if snapshot {
-            let said = std::str::from_utf8(&self.script.snapshot).expect("UTF-8");
+            let is_first_open = now.forms[0] == Form::Open || self.script.answered.is_empty();
+            let said = if is_first_open { &self.script.snapshot } else { &self.script.snapshot_after };
+            let said = std::str::from_utf8(said).expect("UTF-8");
             steps.push(Step::Send(said.trim_start_matches("event: ping\n\n").as_bytes().to_vec()));
         }
         if !snapshot || goes_on {
