@@ -140,12 +140,15 @@ impl<'a> Attempt<'a> {
         let patience = Instant::now() + means.settings.first_event_timeout;
         let bells =
             Bells { first_frame: (!waiting.is_empty()).then_some(patience), ..Bells::until(deadline) };
+        let mut fold = Fold::new(setup);
+        fold.count_from(run.counts);
         let talk = Talk {
             conversation: run.conversation_id.as_deref(),
             task_id: run.task_id.clone(),
             run_id: Some(run.run_id.clone()),
             message_id: run.message_id.clone(),
-            ..Talk::new(turn, sink, Fold::new(setup))
+            told_conversation: run.conversation_id.clone(),
+            ..Talk::new(turn, sink, fold)
         };
         let waiting = Some(waiting);
         Self { waiting, ..Self::new(means, endpoint, talk, source, framer, bells) }
@@ -193,6 +196,7 @@ impl<'a> Attempt<'a> {
             run_id: talk.run_id,
             message_id: talk.message_id,
             conversation_id: talk.told_conversation,
+            counts: talk.fold.counts(),
             has_begun: talk.has_begun,
         };
         (ended, told)

@@ -9,7 +9,7 @@ use super::oddities::Oddities;
 use super::pursuit::Pursuit;
 use crate::core::event::{Failure, Outcome};
 use crate::dify::error::Error;
-use crate::translate::from_dify::{Input, Pause, Verdict};
+use crate::translate::from_dify::{Counts, Input, Pause, Verdict};
 
 /// How an attempt ended.
 #[derive(Debug)]
@@ -37,6 +37,8 @@ pub(super) struct Told {
     pub(super) message_id: Option<String>,
     /// The conversation that the stream belongs to.
     pub(super) conversation_id: Option<String>,
+    /// How far the turn has counted what it numbers.
+    pub(super) counts: Counts,
     /// Whether the stream was more than signs of life.
     pub(super) has_begun: bool,
 }
@@ -98,6 +100,11 @@ impl Attempt<'_> {
         cause: Option<Error>,
     ) -> Option<Ended> {
         let verdict = self.talk.step(Input::Lost(failure));
+        if let Verdict::Paused(pause) = verdict {
+            // The run waits at Dify, whatever became of its stream.
+            self.leave(Leave::Gone);
+            return Some(Ended::Paused(pause));
+        }
         self.decide(verdict, leave, cause).await
     }
 
