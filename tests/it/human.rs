@@ -819,3 +819,22 @@ async fn a_shutdown_while_it_waits_ends_the_task_and_leaves_the_run_alone() {
     assert!(text.contains("\"retryable\":true"), "{text}");
     assert_eq!(human.dify.received().len(), before, "nothing was asked of Dify");
 }
+
+#[tokio::test]
+async fn of_two_answers_at_once_one_counts() {
+    let script = Script::chatflow();
+    let human = HumanDify::of(script.clone()).await;
+    let mut walker = Walker::before(&human, (Way::V1, false)).await;
+    let asked = walker.begin().await;
+    let answers = ["Approve", "Reject"].map(|text| {
+        let params = walker.params(&walker.text_part(text), Some(&asked));
+        let client = walker.gateway.client.clone();
+        async move { client.rpc("SendMessage", &params).await }
+    });
+    let answers = futures_util::future::join_all(answers).await;
+    let codes: Vec<Option<i64>> = answers.iter().map(|answer| answer["error"]["code"].as_i64()).collect();
+    assert!(codes == [None, Some(-32004)] || codes == [Some(-32004), None], "{answers:?}");
+    assert_eq!(human.submissions().len(), 1);
+    assert_eq!(walker.get(&asked).await.state, "completed");
+    check_secrets(&script, &walker);
+}
