@@ -13,7 +13,7 @@ use super::afterwards::Afterwards;
 use super::backend::Settings;
 use super::bells::{Bell, Bells};
 use super::calls;
-use super::ending::{Ended, Leave, Stop, Told};
+use super::ending::{Ended, Leave, Stop, Told, shows_that_it_goes_on};
 use super::outlets::{Gathering, Outlets};
 use super::prepare::Prepared;
 use super::source::{Source, Step};
@@ -23,7 +23,7 @@ use crate::core::backend::{Sink, TurnRequest};
 use crate::core::event::{Outcome, TaskEvent};
 use crate::dify::client::Client;
 use crate::dify::error::{self, Error};
-use crate::dify::event::{DifyEvent, Frame};
+use crate::dify::event::Frame;
 use crate::dify::framing::Framer;
 use crate::dify::request::Endpoint;
 use crate::dify::sse;
@@ -387,15 +387,6 @@ impl<'a> Attempt<'a> {
                 return Some(ended);
             }
         }
-    }
-}
-
-/// Whether it shows that a run that waited goes on.
-fn shows_that_it_goes_on(event: &DifyEvent<'_>) -> bool {
-    match event {
-        DifyEvent::HumanInputFormFilled(_) | DifyEvent::HumanInputFormTimeout(_) => true,
-        DifyEvent::WorkflowStarted(started) => started.is_resumption,
-        _ => false,
     }
 }
 

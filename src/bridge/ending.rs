@@ -9,6 +9,7 @@ use super::oddities::Oddities;
 use super::pursuit::Pursuit;
 use crate::core::event::{Failure, Outcome};
 use crate::dify::error::Error;
+use crate::dify::event::DifyEvent;
 use crate::translate::from_dify::{Counts, Input, Pause, Verdict};
 
 /// How an attempt ended.
@@ -195,5 +196,14 @@ impl Attempt<'_> {
                 afterwards.spawn(pursuit.run());
             }
         }
+    }
+}
+
+/// Whether it shows that a run that waited goes on.
+pub(super) fn shows_that_it_goes_on(event: &DifyEvent<'_>) -> bool {
+    match event {
+        DifyEvent::HumanInputFormFilled(_) | DifyEvent::HumanInputFormTimeout(_) => true,
+        DifyEvent::WorkflowStarted(started) => started.is_resumption,
+        _ => false,
     }
 }

@@ -9,6 +9,7 @@ mod dialects;
 mod dify_requests;
 mod faults;
 mod human;
+mod human_elsewhere;
 mod kits;
 mod layers;
 mod limits;

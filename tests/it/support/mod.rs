@@ -4,8 +4,12 @@ pub mod client;
 pub mod dify_frames;
 pub mod fake_dify;
 pub mod gateway;
+pub mod heard;
 pub mod human_dify;
+pub mod human_script;
+pub mod plain;
 pub mod recorded;
+pub mod walker;
 
 pub use client::Client;
 pub use fake_dify::{FakeDify, Received, Reply, Step};
