@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::support::client::PATIENCE;
 use super::support::human_dify::{HumanDify, Trouble};
-use super::support::human_script::Script;
+use super::support::human_script::{Script, edited};
 use super::support::walker::{WAYS, Walker, Way, check_secrets, eager};
 
 #[tokio::test]
@@ -82,7 +82,15 @@ async fn an_answer_that_comes_a_moment_late_loses_and_the_task_goes_on() {
 #[tokio::test]
 async fn an_answer_after_the_run_has_ended_is_not_handed_in() {
     for way in WAYS {
-        let script = Script::chatflow();
+        let mut script = Script::chatflow();
+        // What the run's end tells is the text before moderation.
+        script.approved = edited(
+            &script.approved,
+            &[(
+                "Before the question. Approved with: enjoy",
+                "Before the question. Approved with: [a secret]",
+            )],
+        );
         let human = HumanDify::of(script.clone()).await;
         let mut walker = Walker::before(&human, way).await;
         let asked = walker.begin().await;
