@@ -137,14 +137,18 @@ impl Attempt<'_> {
         }
     }
 
-    /// The run waits. For forms that waited before, and are not answered yet, that is no news.
+    /// The run waits. For the forms that waited before, and are not answered yet, that is no news; once it has gone on, or
+    /// waits for fewer of them, it is.
     fn paused(&mut self, pause: Pause) -> Option<Ended> {
         let Some(waiting) = &self.waiting else {
             self.leave(Leave::Drain);
             return Some(Ended::Paused(pause));
         };
         let is_known = |id: &str| waiting.iter().any(|known| known == id);
-        if !pause.forms.is_empty() && pause.forms.iter().all(|form| is_known(&form.form_id)) {
+        let is_the_same = !pause.forms.is_empty()
+            && pause.forms.len() >= waiting.len()
+            && pause.forms.iter().all(|form| is_known(&form.form_id));
+        if is_the_same && !self.has_gone_on {
             self.still_paused = Some(pause);
             return None;
         }

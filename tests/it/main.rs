@@ -8,6 +8,7 @@ mod conversations;
 mod dialects;
 mod dify_requests;
 mod faults;
+mod human;
 mod kits;
 mod layers;
 mod limits;

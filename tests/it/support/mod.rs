@@ -4,7 +4,10 @@ pub mod client;
 pub mod dify_frames;
 pub mod fake_dify;
 pub mod gateway;
+pub mod human_dify;
+pub mod recorded;
 
 pub use client::Client;
 pub use fake_dify::{FakeDify, Received, Reply, Step};
 pub use gateway::Gateway;
+pub use recorded::Recorded;
