@@ -191,6 +191,7 @@ impl<'a> Attempt<'a> {
             message_id: talk.message_id,
             conversation_id: talk.told_conversation,
             has_begun: talk.has_begun,
+            lacks_input: talk.lacks_input,
         };
         (ended, told)
     }
