@@ -23,7 +23,12 @@ pub struct FileServer {
 impl FileServer {
     /// Gives each path what `files` says, as it stands: heads too, see [`file`].
     pub async fn start(files: impl Fn(&str) -> Vec<Step> + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        Self::at("127.0.0.1", files).await
+    }
+
+    /// The same at an address of this machine.
+    pub async fn at(host: &str, files: impl Fn(&str) -> Vec<Step> + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind((host, 0)).await.expect("a port");
         let addr = listener.local_addr().expect("an address");
         let (connections, paths) = (Arc::new(AtomicUsize::new(0)), Arc::new(Mutex::new(Vec::new())));
         let (files, count, told): (Arc<Files>, _, _) =
