@@ -198,6 +198,7 @@ impl<'a> Attempt<'a> {
             conversation_id: talk.told_conversation,
             counts: talk.fold.counts(),
             has_begun: talk.has_begun,
+            lacks_input: talk.lacks_input,
         };
         (ended, told)
     }

@@ -41,6 +41,8 @@ pub(super) struct Told {
     pub(super) counts: Counts,
     /// Whether the stream was more than signs of life.
     pub(super) has_begun: bool,
+    /// Whether Dify said in the stream that an input is missing.
+    pub(super) lacks_input: bool,
 }
 
 /// What becomes of the stream when the attempt is over.
