@@ -1,6 +1,5 @@
 //! `check` and `card`: what the gateway would be, without serving.
 
-use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
@@ -10,12 +9,11 @@ use super::check::{App, Problem, Report};
 use super::{doubts, layout, tell};
 use crate::app::{self, AppError};
 use crate::bridge::afterwards::Afterwards;
-use crate::config::{Files, Finding, Server, Settings};
+use crate::config::{Finding, Server, Settings};
 use crate::core::backend::{Backend, Profile};
 use crate::dify::app_info::{AppInfo, AppMode};
 use crate::dify::error::Error as DifyError;
 use crate::edge::card::CardSource;
-use crate::files::{Shelf, ShelfSettings};
 
 /// Why the card cannot be printed.
 #[derive(Debug, thiserror::Error)]
@@ -42,10 +40,9 @@ pub async fn check(settings: &Settings) -> Report {
         let mend = "correct the file, or leave it out".to_owned();
         report.problems.push(Problem { wrong: error.to_string(), mend });
     }
-    if let Err(error) = shelf(&settings.files) {
-        let place = settings.files.dir.as_deref().unwrap_or(&std::env::temp_dir()).display().to_string();
+    if let Err(error) = app::shelf(settings) {
         let mend = "set FILES_DIR to a folder that this program may write to".to_owned();
-        report.problems.push(Problem { wrong: format!("no files can be kept in {place}: {error}"), mend });
+        report.problems.push(Problem { wrong: error.to_string(), mend });
     }
     match detect(settings).await {
         Ok((info, _)) => tell_of(&mut report, &info, settings),
@@ -81,11 +78,6 @@ async fn detect(settings: &Settings) -> Result<(Arc<AppInfo>, Arc<Profile>), Ask
     let backend = app::dify_backend(settings, Afterwards::default())?;
     let info = backend.refresh().await?;
     Ok((info, backend.profile()))
-}
-
-/// Makes room for files as `serve` does, and gives it back.
-fn shelf(files: &Files) -> io::Result<()> {
-    Shelf::new(ShelfSettings { dir: files.dir.clone(), ..ShelfSettings::default() }).map(drop)
 }
 
 /// The address that a client on this machine would use.

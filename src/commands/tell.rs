@@ -183,11 +183,14 @@ fn files_in(info: &AppInfo, settings: &Settings) -> Vec<Vec<String>> {
     rows.extend(of_inputs);
     if info.upload.is_some() || rows.len() > 1 {
         rows.push(vec!["sizes".to_owned(), sizes(&info.limits)]);
-        let more = match settings.push.egress_allow.len() {
-            0 => "; EGRESS_ALLOW lets others through".to_owned(),
-            count => format!(", and what EGRESS_ALLOW lists (entries: {count})"),
+        let others = match settings.push.egress_allow.len() {
+            0 => "and EGRESS_ALLOW lets others through".to_owned(),
+            count => format!("and so is what EGRESS_ALLOW lists (entries: {count})"),
         };
-        rows.push(vec!["addresses".to_owned(), format!("https and public{more}")]);
+        rows.push(vec![
+            "addresses".to_owned(),
+            format!("public ones; what is not https is fetched here and uploaded, {others}"),
+        ]);
     }
     rows
 }
@@ -195,9 +198,9 @@ fn files_in(info: &AppInfo, settings: &Settings) -> Vec<Vec<String>> {
 fn allowed(rules: &FileRules) -> String {
     let most = rules.max_count.map_or_else(String::new, |most| format!("; at most {most}"));
     let ways = match (rules.allows(Method::LocalFile), rules.allows(Method::RemoteUrl)) {
-        (true, true) => "bytes are uploaded, addresses passed on",
+        (true, true) => "bytes are uploaded, https addresses passed on",
         (true, false) => "bytes are uploaded, addresses fetched first",
-        (false, true) => "addresses are passed on, bytes refused",
+        (false, true) => "https addresses are passed on, bytes refused",
         (false, false) => "no way to send them is allowed",
     };
     format!("{}{most}; {ways}", rules.describe())

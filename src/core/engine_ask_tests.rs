@@ -44,7 +44,7 @@ async fn a_task_that_asks_goes_on_with_its_answer_as_often_as_it_asks() {
     assert_eq!(done.status.state, TaskState::Completed);
     assert_eq!(done.answer(), Some("You said: 10 again18 fine"));
     let said: Vec<_> = done.history.iter().filter_map(|message| message.parts[0].as_text()).collect();
-    assert_eq!(said, ["ask", "again", "fine"]);
+    assert_eq!(said, ["ask", "Well?", "again", "Well?", "fine"]);
     assert!(done.history.iter().all(|message| message.task_id.as_ref() == Some(&done.id)));
     assert_eq!(backend.running.load(Ordering::SeqCst), 0);
     assert_eq!(engine.running(), 0);
@@ -80,7 +80,7 @@ async fn a_repeated_answer_finds_its_task() {
     let first = begin(&engine, command.clone()).await;
     let second = begin(&engine, command).await;
     assert!(Arc::ptr_eq(&first, &second));
-    assert_eq!(end_of(&log).await.history.len(), 2);
+    assert_eq!(end_of(&log).await.history.len(), 3, "what was said, the question, one answer");
 }
 
 #[tokio::test]

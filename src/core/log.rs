@@ -20,7 +20,7 @@ use super::artifact::Whole;
 use super::event::{Failure, Status, StatusNote, TextArtifact};
 use super::facts::{Facts, FactsUpdate};
 use super::ids::{Caller, MessageId};
-use super::message::Message;
+use super::message::{Message, Role};
 use super::state::{IllegalMove, TaskState};
 use super::task::{Artifact, Task};
 
@@ -170,13 +170,17 @@ impl TaskLog {
         Ok(())
     }
 
-    /// The caller has said more to a task that waited: its message joins the history, and the task works on.
+    /// The caller has said more to a task that waited: the question and its answer join the history, and the task works
+    /// on.
     ///
     /// # Errors
     /// [`IllegalMove`] when the task has ended; then nothing is changed.
     pub fn resume(&self, message: Arc<Message>, at: Timestamp) -> Result<(), IllegalMove> {
         let mut inner = self.lock();
         inner.head.status.state.advance(TaskState::Working)?;
+        if let Some(question) = question(&inner.head) {
+            inner.head.history.push(Arc::new(question));
+        }
         inner.head.history.push(message);
         let status = Arc::new(Status::plain(TaskState::Working, at));
         inner.head.status = Arc::clone(&status);
@@ -352,6 +356,21 @@ impl Inner {
 
 fn artifact(text: &Text, version: Option<&String>) -> Artifact {
     Artifact::Text { kind: text.kind, text: version.cloned().unwrap_or_default() }
+}
+
+/// What the task asks, as a message of its own.
+fn question(task: &Task) -> Option<Message> {
+    let Some((id, StatusNote::Ask(ask))) = &task.status.note else { return None };
+    Some(Message {
+        id: id.clone(),
+        role: Role::Agent,
+        parts: ask.parts.clone(),
+        context_id: Some(task.context_id.clone()),
+        task_id: Some(task.id.clone()),
+        metadata: None,
+        extensions: Vec::new(),
+        reference_task_ids: Vec::new(),
+    })
 }
 
 /// Puts an artifact where the earlier one of its id is, or at the end.

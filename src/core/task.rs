@@ -47,7 +47,7 @@ pub struct Task {
     pub created_at: Timestamp,
     /// Where it stands.
     pub status: Arc<Status>,
-    /// The messages of the caller, oldest first. The first one began the task.
+    /// What was said, oldest first: the message that began the task, then questions of the task and their answers.
     pub history: Vec<Arc<Message>>,
     /// What the agent has produced so far: the answer first, what came in one piece last.
     pub artifacts: Vec<Artifact>,

@@ -147,16 +147,6 @@ pub fn of_stopped_run(reason: Option<&str>) -> Failure {
     failure("stopped", &with_reason(what, reason), Retry::MayHelp)
 }
 
-/// The run waits for a person to fill in a form.
-pub fn of_paused_run() -> Failure {
-    failure(
-        "human_input_unsupported",
-        "the Dify app asks a person to fill in a form before it goes on, which this version of the gateway \
-         cannot pass on",
-        Retry::Useless,
-    )
-}
-
 /// Dify's table of codes, as HTTP statuses and as `error` events.
 pub(super) fn of_code(code: &str, status: u16, raw: &str) -> Failure {
     let retry_if_server = if status >= 500 { Retry::MayHelp } else { Retry::Useless };

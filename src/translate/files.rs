@@ -75,6 +75,8 @@ enum Key {
 /// The files so far.
 #[derive(Debug, Default)]
 pub(super) struct Files {
+    /// How many there were before.
+    earlier: usize,
     /// All of them.
     all: Vec<Reference>,
     /// Which of them has which key.
@@ -136,6 +138,16 @@ impl Files {
         std::mem::take(&mut self.new)
     }
 
+    /// How many there are in the whole turn.
+    pub(super) fn count(&self) -> usize {
+        self.earlier.saturating_add(self.all.len())
+    }
+
+    /// There were so many before.
+    pub(super) fn count_from(&mut self, earlier: usize) {
+        self.earlier = earlier;
+    }
+
     fn add(&mut self, file: &FileObject, url: Option<&str>) -> Reference {
         let source = url.map(|url| FoundSource::Url { url: url.to_owned(), is_remote: file.is_remote });
         source.and_then(|source| self.list(file, source)).unwrap_or_else(|| Reference {
@@ -147,10 +159,10 @@ impl Files {
     }
 
     fn list(&mut self, file: &FileObject, source: FoundSource) -> Option<Reference> {
-        if self.all.len() >= MAX_FOUND {
+        if self.count() >= MAX_FOUND {
             return None;
         }
-        let artifact = format!("file-{}", self.all.len() + 1);
+        let artifact = format!("file-{}", self.count() + 1);
         let name = file_names::name(file, &artifact);
         let reference = Reference {
             artifact_id: Some(artifact.clone()),

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::ask::Numbered;
+use super::from_dify::Counts;
 use crate::core::message::Json;
 
 /// A parked turn.
@@ -46,6 +47,8 @@ pub struct PausedRun {
     pub forms: Vec<Numbered>,
     /// The highest number that a form of this task has had.
     pub last_number: u32,
+    /// How far its files and steps are counted.
+    pub counts: Counts,
 }
 
 impl Memo {
@@ -65,5 +68,42 @@ impl PausedRun {
     /// Whether the caller can answer any of the forms.
     pub fn is_answerable(&self) -> bool {
         self.forms.iter().any(|numbered| numbered.form.is_answerable())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dify::event::{DifyEvent, Frame};
+    use crate::dify::fixture;
+
+    #[test]
+    fn a_memo_survives_being_kept_with_all_that_it_takes_to_go_on() {
+        let frames = fixture::frames(&fixture::recording("1.14.2/human_input").body);
+        let paused = frames.iter().find(|frame| frame.contains("workflow_paused")).unwrap();
+        let Ok(Frame { event: DifyEvent::WorkflowPaused(paused), .. }) = Frame::decode(paused) else {
+            panic!("{paused}")
+        };
+        let form = paused.forms.into_iter().next().unwrap();
+        let token = form.form_token.as_ref().unwrap().expose().to_owned();
+        let memo = Memo::People(PausedRun {
+            run_id: "r".to_owned(),
+            task_id: Some("t".to_owned()),
+            conversation_id: None,
+            message_id: None,
+            forms: vec![Numbered { number: 1, form }],
+            last_number: 1,
+            counts: Counts::default(),
+        });
+        let Some(Memo::People(read)) = Memo::read(&memo.write()) else { panic!("unreadable") };
+        assert!(read.is_answerable());
+        assert_eq!(read.forms[0].form.form_token.as_ref().unwrap().expose(), token);
+        assert_eq!(read.forms[0].form.text(), "Please approve: the budget\n\nComment: [comment: looks fine]");
+        assert!(!format!("{memo:?}").contains(&token), "a token must not be shown");
+
+        let texts = BTreeMap::from([("topic".to_owned(), "tea".to_owned())]);
+        let memo = Memo::Inputs(MissingInputs { missing: vec!["tone".to_owned()], texts });
+        let Some(Memo::Inputs(read)) = Memo::read(&memo.write()) else { panic!("unreadable") };
+        assert_eq!((read.missing[0].as_str(), read.texts["topic"].as_str()), ("tone", "tea"));
     }
 }

@@ -82,6 +82,16 @@ impl Policy {
         }
     }
 
+    /// How many steps have been numbered.
+    pub(super) fn count(&self) -> u64 {
+        self.steps.last
+    }
+
+    /// Numbers go on behind this one.
+    pub(super) fn count_from(&mut self, last: u64) {
+        self.steps.last = last;
+    }
+
     fn begin(&mut self, node: &Node<'_>) -> Detail {
         let id = id_of(node);
         let begun = if id.is_empty() { None } else { self.steps.begin(Place::Node, id, node.rounds) };

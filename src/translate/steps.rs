@@ -35,7 +35,8 @@ pub(super) struct Step {
 pub(super) struct Steps {
     /// By the hash of their ids, which may be long.
     all: HashMap<u64, Step>,
-    last: u64,
+    /// The last number that was given.
+    pub(super) last: u64,
 }
 
 impl Steps {
@@ -48,7 +49,7 @@ impl Steps {
         if self.all.len() >= MAX_STEPS && !self.all.contains_key(&key) {
             return None;
         }
-        self.last += 1;
+        self.last = self.last.saturating_add(1);
         let step = Step { number: self.last, rounds, is_over: false };
         self.all.insert(key, step);
         Some(step)

@@ -183,7 +183,13 @@ async fn a_folder_for_files_that_nobody_can_write_to_is_a_problem() {
     let dify = FakeDify::echo().await;
     let (page, code) = check(&dify, &[("FILES_DIR", "/proc")]).await;
     assert_eq!(code, Some(1), "{page}");
-    assert!(page.contains("no files can be kept in /proc: ") && page.contains("set FILES_DIR"), "{page}");
+    assert!(
+        page.contains("the folder for files cannot be made in /proc") && page.contains("set FILES_DIR"),
+        "{page}"
+    );
+    // Nothing is kept where clients get Dify's own addresses.
+    let (page, code) = check(&dify, &[("FILES_DIR", "/proc"), ("FILES", "link")]).await;
+    assert_eq!(code, Some(0), "{page}");
     let kept = folder.path().to_str().expect("UTF-8");
     let (page, code) = check(&dify, &[("FILES_DIR", kept)]).await;
     assert_eq!(code, Some(0), "{page}");

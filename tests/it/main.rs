@@ -9,6 +9,7 @@ mod dialects;
 mod dify_requests;
 mod extras;
 mod faults;
+mod human;
 mod files;
 mod inputs;
 mod kits;

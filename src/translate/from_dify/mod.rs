@@ -25,6 +25,8 @@ mod ends;
 mod resume;
 mod text;
 
+use serde::{Deserialize, Serialize};
+
 use self::resume::Resumed;
 use super::files::Files;
 use super::pauses::Waits;
@@ -62,6 +64,16 @@ pub struct Setup {
     pub wants_speech: bool,
     /// The answer so far, when a run goes on that was waiting.
     pub resumed: Option<String>,
+}
+
+/// How far a turn has counted what it numbers, for when it goes on in another fold.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(default)]
+pub struct Counts {
+    /// Its files.
+    pub files: usize,
+    /// Its steps.
+    pub steps: u64,
 }
 
 /// What the fold is told.
@@ -176,6 +188,18 @@ impl Fold {
     /// The files and the speech that were found since the last call.
     pub fn found(&mut self) -> Vec<Found> {
         self.files.found()
+    }
+
+    /// How far it has counted.
+    pub fn counts(&self) -> Counts {
+        Counts { files: self.files.count(), steps: self.policy.count() }
+    }
+
+    /// Numbers of files and steps go on behind these, which were given before the run waited. Else they begin with 1,
+    /// and a file takes the place of an earlier one.
+    pub fn count_from(&mut self, counts: Counts) {
+        self.files.count_from(counts.files);
+        self.policy.count_from(counts.steps);
     }
 
     /// The answer's text as Dify has stored it, for a run that ended while nobody read: it counts instead of

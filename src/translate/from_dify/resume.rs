@@ -21,10 +21,11 @@ pub(super) struct Resumed {
 }
 
 impl Resumed {
-    /// With this answer so far, which the splitter is made to know.
+    /// With this answer so far. The splitter is told whether it has begun; the text itself has no tags to be found.
     pub(super) fn of(answer: String, think: &mut Splitter) -> Self {
-        think.push(&answer, &mut |_, _| {});
-        think.finish(&mut |_, _| {});
+        if answer.contains(|c: char| !c.is_whitespace()) {
+            think.push("…", &mut |_, _| {});
+        }
         Self { answer, is_stored: false, is_live: false }
     }
 
@@ -74,11 +75,11 @@ impl Fold {
         if self.has_text {
             return;
         }
-        // Outputs are the text before moderation, so they take nothing back that Dify has stored; those of a workflow
-        // are only a part of its text.
+        // Outputs are the text before moderation, so they take back nothing that was read, and nothing that Dify has
+        // stored; those of a workflow are only a part of its text.
         let may_replace = recalled.is_some()
             || self.app != AppKind::Workflow
-                && self.resumed.as_ref().is_none_or(|resumed| !resumed.is_stored);
+                && self.resumed.as_ref().is_some_and(|resumed| !resumed.is_stored && !resumed.is_live);
         match recalled.or(fallback) {
             Some(whole) if self.resumed.is_some() => self.catch_up(&whole, may_replace, emit),
             Some(whole) => self.say(&whole, emit),

@@ -6,9 +6,12 @@ pub mod dify_frames;
 pub mod fake_dify;
 pub mod file_server;
 pub mod gateway;
+pub mod human_dify;
+pub mod recorded;
 pub mod say;
 
 pub use app::App;
 pub use client::Client;
 pub use fake_dify::{FakeDify, Received, Reply, Step};
 pub use gateway::Gateway;
+pub use recorded::Recorded;

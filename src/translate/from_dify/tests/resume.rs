@@ -76,6 +76,13 @@ fn a_pause_after_our_own_stop_is_its_end() {
         assert!(matches!(turn.outcomes[..], [Outcome::Stopped { confirmed: true }]), "{frames:?}");
         assert!(turn.pauses.is_empty());
     }
+    // That the stream is lost shows nothing of a stop.
+    let mut fold = fold();
+    let mut turn = Turn::default();
+    turn.frame(&mut fold, REQUIRED);
+    turn.step(&mut fold, Input::StopRequested);
+    turn.step(&mut fold, Input::Lost(error::disconnected()));
+    assert!(matches!(turn.outcomes[..], [Outcome::Stopped { confirmed: false }]));
 }
 
 #[test]
@@ -101,6 +108,19 @@ fn a_replay_says_only_what_is_new() {
         let turn = go_on(so_far, &more);
         assert_eq!(turn.events.iter().filter(|event| *event == "progress Ask").count(), 2);
         assert_eq!(turn.events.last().unwrap(), "answer More.");
+    }
+}
+
+#[test]
+fn an_answer_that_has_begun_may_speak_of_the_tag() {
+    for (so_far, answer, reasoning) in [
+        ("Use ", "<think>, or", ""),
+        ("<think>\nUse ", "<think>, or", ""),
+        (" ", "", ", or"),
+        ("", "", ", or"),
+    ] {
+        let turn = go_on(so_far, &[RESUMED, FILLED, &message("<think>, or"), END]);
+        assert_eq!((turn.answer.as_str(), turn.reasoning.as_str()), (answer, reasoning), "{so_far:?}");
     }
 }
 
@@ -154,9 +174,38 @@ fn outputs_take_back_nothing_that_dify_has_stored() {
         assert!(matches!(turn.outcomes[..], [Outcome::Completed]));
         assert!(!turn.events.iter().any(|event| event.contains("moderation")), "{:?}", turn.events);
     }
+    let turn = go_on("[removed]", &[STARTED, &snapshot("[removed]"), NODE, &end]);
+    assert!(texts(&turn).is_empty());
+    // Neither what was read before a pause behind which nothing is said.
+    let turn = go_on("[removed]", &[RESUMED, FILLED, &end]);
+    assert!(texts(&turn).is_empty());
     // What was streamed after the pause is the truth too.
     let turn = go_on("a", &[RESUMED, FILLED, &message("b"), &end]);
     assert_eq!(texts(&turn), ["answer b"]);
+}
+
+#[test]
+fn numbers_go_on_where_they_were() {
+    let file = r#"{"event":"message_file","id":"m","belongs_to":"assistant","url":"https://h/a.png"}"#;
+    let mut before = fold();
+    let mut turn = Turn::default();
+    for frame in [STARTED, NODE, file, REQUIRED, PAUSED] {
+        turn.frame(&mut before, frame);
+    }
+    assert_eq!(before.counts(), Counts { files: 1, steps: 1 });
+    let memo = serde_json::to_string(&before.counts()).unwrap();
+    let mut after = Fold::new(resumed(""));
+    after.count_from(serde_json::from_str(&memo).unwrap());
+    turn.frame(&mut after, RESUMED);
+    turn.frame(&mut after, &NODE.replace("\"1\"", "\"2\""));
+    turn.frame(&mut after, &file.replace("\"m\"", "\"n\"").replace("a.png", "b.png"));
+    assert_eq!(turn.found.iter().map(|it| it.artifact.as_str()).collect::<Vec<_>>(), ["file-1", "file-2"]);
+    assert_eq!(after.counts(), Counts { files: 2, steps: 2 });
+    // They are bounded all the same.
+    after.count_from(Counts { files: usize::MAX, steps: u64::MAX });
+    turn.frame(&mut after, &NODE.replace("\"1\"", "\"3\""));
+    turn.frame(&mut after, &file.replace("\"m\"", "\"o\"").replace("a.png", "c.png"));
+    assert_eq!(turn.found.len(), 2);
 }
 
 #[test]
