@@ -479,6 +479,21 @@ async fn inputs_are_given_step_by_step_and_a_wrong_answer_leaves_the_question_op
 }
 
 #[tokio::test]
+async fn an_answer_that_sets_what_is_the_operators_leaves_the_question_open() {
+    let app = App::recorded("1.14.2", "chatflow_inputs").await;
+    let gateway =
+        app.gateway(&[("DIFY_INPUTS", r#"{"notes": "hush-hush"}"#), ("DIFY_LOCKED_INPUTS", "notes")]).await;
+    let task = gateway.client.send("hi", None).await;
+    is(&task, "INPUT_REQUIRED");
+    let params = say_to(&task, json!([{"data": {"topic": "dogs", "notes": "mine"}}]));
+    let error = gateway.client.error("SendMessage", &params).await;
+    assert_eq!((&error["code"], violations(&error).len()), (&json!(-32602), 1), "{error}");
+    is(&gateway.client.task(task["id"].as_str().expect("an id")).await, "INPUT_REQUIRED");
+    is(&sent(&gateway.client, &say_to(&task, json!([{"text": "dogs"}]))).await, "COMPLETED");
+    assert_eq!(app.inputs().await, [json!({"topic": "dogs", "notes": "hush-hush"})]);
+}
+
+#[tokio::test]
 async fn a_task_that_asks_can_be_canceled_and_takes_nothing_after_that() {
     let app = App::recorded("1.14.2", "chatflow_inputs").await;
     let gateway = app.gateway(&[]).await;
