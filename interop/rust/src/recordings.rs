@@ -5,7 +5,7 @@ use anyhow::{Result, ensure};
 
 use crate::answer::text_of;
 use crate::judge::{Suite, Wanted, check, expect_equal};
-use crate::shown::{Send, fetched, look};
+use crate::shown::{Send, as_doubles, fetched, look};
 
 pub async fn run(suite: &Suite) -> usize {
     let mut failed = 0;
@@ -42,7 +42,7 @@ async fn recording(suite: &Suite, case: &str, wanted: &Wanted) -> Result<()> {
     }
     if let Some(outputs) = &wanted.outputs {
         names.push("outputs");
-        expect_equal("the outputs", told.outputs()?, outputs)?;
+        expect_equal("the outputs", told.outputs()?, &as_doubles(outputs))?;
     }
     for (file, part) in wanted.files.iter().zip(&files) {
         names.push(&file.name);

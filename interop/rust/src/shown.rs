@@ -142,6 +142,18 @@ pub async fn cancel(suite: &Suite, id: &str) -> Result<Shown> {
     Ok(Shown::of(suite.client().await?.cancel_task(&cancel_request(id)).await?))
 }
 
+/// JSON as this client gives it: it reads it as protobuf does, which knows no numbers but doubles.
+pub fn as_doubles(value: &Value) -> Value {
+    match value {
+        Value::Number(number) => number.as_f64().into(),
+        Value::Array(items) => items.iter().map(as_doubles).collect(),
+        Value::Object(members) => {
+            members.iter().map(|(name, value)| (name.clone(), as_doubles(value))).collect()
+        }
+        other => other.clone(),
+    }
+}
+
 /// A file that an agent gave: its media type and its bytes.
 pub async fn fetched(url: &str) -> Result<(String, Vec<u8>)> {
     let reply = reqwest::get(url).await?.error_for_status()?;

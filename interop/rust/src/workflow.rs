@@ -5,7 +5,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
 use crate::judge::{Suite, expect_equal};
-use crate::shown::{Send, Shown, fetched, look};
+use crate::shown::{Send, Shown, as_doubles, fetched, look};
 
 const NOTES: &[u8] = b"Tea came to Europe in 1610.\n";
 
@@ -31,7 +31,7 @@ async fn expect_report(shown: &Shown, begins: &str, words: usize) -> Result<()> 
     ensure!(shown.text().is_some_and(|text| text.starts_with(report)), "the text is not the report");
     let (_, body) = report.split_once("\n\n").context("the report is a heading")?;
     let count = body.split_whitespace().count();
-    expect_equal("the words that the outputs count", &outputs["words"], &json!(count))?;
+    expect_equal("the words that the outputs count", &outputs["words"], &as_doubles(&json!(count)))?;
     ensure!(count <= words, "the report has {count} words");
     let (url, name, media_type) = shown.file("report.md")?;
     expect_equal("the file", &(name, media_type), &("report.md", "text/markdown"))?;
