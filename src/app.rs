@@ -100,9 +100,21 @@ impl App {
     /// # Errors
     /// [`AppError`] when the settings, though well-formed, cannot be used.
     pub fn new(settings: &Settings, addr: SocketAddr) -> Result<Self, AppError> {
+        Self::with_limits(settings, addr, backend::Limits::default())
+    }
+
+    /// As [`App::new`], with other bounds of waiting for Dify than the usual ones.
+    ///
+    /// # Errors
+    /// [`AppError`].
+    pub fn with_limits(
+        settings: &Settings,
+        addr: SocketAddr,
+        waits: backend::Limits,
+    ) -> Result<Self, AppError> {
         let afterwards = Afterwards::default();
         let shelf = shelf(settings)?;
-        let backend = Arc::new(backend_with(settings, shelf.clone(), afterwards.clone())?);
+        let backend = Arc::new(backend_with(settings, waits, shelf.clone(), afterwards.clone())?);
         let ids: Arc<dyn IdSource> = Arc::new(RandomIds);
         let parts = Parts {
             backend: Arc::clone(&backend) as Arc<_>,
@@ -186,7 +198,7 @@ async fn refresh(backend: &DifyBackend) -> bool {
 /// # Errors
 /// [`AppError`] when the settings cannot be used.
 pub fn dify_backend(settings: &Settings, afterwards: Afterwards) -> Result<DifyBackend, AppError> {
-    backend_with(settings, None, afterwards)
+    backend_with(settings, backend::Limits::default(), None, afterwards)
 }
 
 /// The shelf for the files of answers, if the gateway is to serve them.
@@ -228,6 +240,7 @@ fn outlets(settings: &Settings, shelf: Option<Shelf>) -> Result<Outlets, AppErro
 
 fn backend_with(
     settings: &Settings,
+    limits: backend::Limits,
     shelf: Option<Shelf>,
     afterwards: Afterwards,
 ) -> Result<DifyBackend, AppError> {
@@ -252,7 +265,7 @@ fn backend_with(
             config::MissingInputs::Reject => MissingInputs::Reject,
         },
         suggested: dify.suggested,
-        limits: backend::Limits::default(),
+        limits,
     };
     Ok(DifyBackend::new(client, turn_settings, operator(dify), outlets, afterwards))
 }

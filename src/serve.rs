@@ -9,6 +9,7 @@ use hyper_util::rt::TokioTimer;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::{App, AppError};
+use crate::bridge::backend;
 use crate::config::Settings;
 use crate::guard::Guard;
 
@@ -59,10 +60,18 @@ impl Server {
     /// # Errors
     /// [`ServeError`] when the address is taken or a setting cannot be used.
     pub async fn bind(settings: &Settings) -> Result<Self, ServeError> {
+        Self::bind_with(settings, backend::Limits::default()).await
+    }
+
+    /// As [`Server::bind`], with other bounds of waiting for Dify than the usual ones.
+    ///
+    /// # Errors
+    /// [`ServeError`].
+    pub async fn bind_with(settings: &Settings, waits: backend::Limits) -> Result<Self, ServeError> {
         let (host, port) = (settings.server.host.as_str(), settings.server.port);
         let (listener, addr) =
             listen(host, port).map_err(|error| ServeError::Listen { host: host.to_owned(), port, error })?;
-        let app = App::new(settings, addr)?;
+        let app = App::with_limits(settings, addr, waits)?;
         app.begin().await;
         Ok(Self { app, addr, listener, grace: settings.server.shutdown_grace })
     }

@@ -23,7 +23,7 @@ use crate::core::backend::{Sink, TurnRequest};
 use crate::core::event::{Outcome, TaskEvent};
 use crate::dify::client::Client;
 use crate::dify::error::{self, Error};
-use crate::dify::event::Frame;
+use crate::dify::event::{DifyEvent, Frame};
 use crate::dify::framing::Framer;
 use crate::dify::request::Endpoint;
 use crate::dify::sse;
@@ -63,8 +63,8 @@ pub(super) struct Rejoined<'a> {
     /// Its stream, and what was read of it already.
     pub(super) source: Source,
     pub(super) framer: Framer,
-    /// The ids of the forms that waited when it was joined, as far as they are not answered now: a pause for these alone
-    /// is no news.
+    /// The ids of the forms that waited when it was joined, as far as they are not answered now: a pause for all of these
+    /// is no news before it goes on.
     pub(super) waiting: Vec<String>,
 }
 
@@ -93,6 +93,8 @@ pub(super) struct Attempt<'a> {
     pub(super) waiting: Option<Vec<String>>,
     /// The last pause for just these forms.
     pub(super) still_paused: Option<Pause>,
+    /// Of a run that was joined again: whether it was seen to go on.
+    pub(super) has_gone_on: bool,
     /// Asks whether the conversation is lost.
     pub(super) check: Option<BoxFuture<'a, bool>>,
     /// Until when a stream that is left unnamed is read on.
@@ -138,12 +140,15 @@ impl<'a> Attempt<'a> {
         let patience = Instant::now() + means.settings.first_event_timeout;
         let bells =
             Bells { first_frame: (!waiting.is_empty()).then_some(patience), ..Bells::until(deadline) };
+        let mut fold = Fold::new(setup);
+        fold.count_from(run.counts);
         let talk = Talk {
             conversation: run.conversation_id.as_deref(),
             task_id: run.task_id.clone(),
             run_id: Some(run.run_id.clone()),
             message_id: run.message_id.clone(),
-            ..Talk::new(turn, sink, Fold::new(setup))
+            told_conversation: run.conversation_id.clone(),
+            ..Talk::new(turn, sink, fold)
         };
         let waiting = Some(waiting);
         Self { waiting, ..Self::new(means, endpoint, talk, source, framer, bells) }
@@ -169,6 +174,7 @@ impl<'a> Attempt<'a> {
             stop: Stop::Unasked,
             waiting: None,
             still_paused: None,
+            has_gone_on: false,
             check: None,
             pursue_until: Instant::now() + (*first_event_timeout).min(limits.pursuit),
         }
@@ -190,7 +196,9 @@ impl<'a> Attempt<'a> {
             run_id: talk.run_id,
             message_id: talk.message_id,
             conversation_id: talk.told_conversation,
+            counts: talk.fold.counts(),
             has_begun: talk.has_begun,
+            lacks_input: talk.lacks_input,
         };
         (ended, told)
     }
@@ -364,6 +372,7 @@ impl<'a> Attempt<'a> {
                     continue;
                 }
             };
+            self.has_gone_on |= shows_that_it_goes_on(&frame.event);
             let verdict = match self.talk.frame(&frame).await {
                 Ok(verdict) => verdict,
                 Err(failure) => return self.lose(failure, Leave::Abandon, None).await,
@@ -379,6 +388,15 @@ impl<'a> Attempt<'a> {
                 return Some(ended);
             }
         }
+    }
+}
+
+/// Whether it shows that a run that waited goes on.
+fn shows_that_it_goes_on(event: &DifyEvent<'_>) -> bool {
+    match event {
+        DifyEvent::HumanInputFormFilled(_) | DifyEvent::HumanInputFormTimeout(_) => true,
+        DifyEvent::WorkflowStarted(started) => started.is_resumption,
+        _ => false,
     }
 }
 

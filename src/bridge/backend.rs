@@ -70,6 +70,8 @@ pub struct Limits {
     pub files: Duration,
     /// How long the details of a decided turn are waited for.
     pub grace: Duration,
+    /// Wait before the first look at a run that waits for people, and the longest wait between two looks.
+    pub look: (Duration, Duration),
     /// Largest event of a stream, bytes.
     pub max_event_bytes: usize,
     /// How long, from the request, a stream is read on after its turn was stopped, until it names Dify's task; at
@@ -89,6 +91,7 @@ impl Default for Limits {
             drain: Duration::from_secs(2),
             files: Duration::from_secs(60),
             grace: Duration::from_secs(2),
+            look: (Duration::from_secs(3), Duration::from_secs(30)),
             max_event_bytes: MAX_EVENT_BYTES,
             pursuit: Duration::from_secs(30),
             stop_after_call: Duration::from_secs(5),
@@ -252,7 +255,7 @@ impl Backend for DifyBackend {
     }
 
     fn watch<'a>(&'a self, parked: &'a Parked, _: &'a str) -> BoxFuture<'a, ()> {
-        watch::watch(&self.client, parked).boxed()
+        watch::watch(&self.client, self.settings.limits.look, parked).boxed()
     }
 
     fn readiness(&self) -> BoxFuture<'_, Readiness> {

@@ -9,7 +9,7 @@ use super::oddities::Oddities;
 use super::pursuit::Pursuit;
 use crate::core::event::{Failure, Outcome};
 use crate::dify::error::Error;
-use crate::translate::from_dify::{Input, Pause, Verdict};
+use crate::translate::from_dify::{Counts, Input, Pause, Verdict};
 
 /// How an attempt ended.
 #[derive(Debug)]
@@ -37,8 +37,12 @@ pub(super) struct Told {
     pub(super) message_id: Option<String>,
     /// The conversation that the stream belongs to.
     pub(super) conversation_id: Option<String>,
+    /// How far the turn has counted what it numbers.
+    pub(super) counts: Counts,
     /// Whether the stream was more than signs of life.
     pub(super) has_begun: bool,
+    /// Whether Dify said in the stream that an input is missing.
+    pub(super) lacks_input: bool,
 }
 
 /// What becomes of the stream when the attempt is over.
@@ -98,6 +102,11 @@ impl Attempt<'_> {
         cause: Option<Error>,
     ) -> Option<Ended> {
         let verdict = self.talk.step(Input::Lost(failure));
+        if let Verdict::Paused(pause) = verdict {
+            // The run waits at Dify, whatever became of its stream.
+            self.leave(Leave::Gone);
+            return Some(Ended::Paused(pause));
+        }
         self.decide(verdict, leave, cause).await
     }
 
@@ -130,14 +139,18 @@ impl Attempt<'_> {
         }
     }
 
-    /// The run waits. For forms that waited before, and are not answered yet, that is no news.
+    /// The run waits. For the forms that waited before, and are not answered yet, that is no news; once it has gone on, or
+    /// waits for fewer of them, it is.
     fn paused(&mut self, pause: Pause) -> Option<Ended> {
         let Some(waiting) = &self.waiting else {
             self.leave(Leave::Drain);
             return Some(Ended::Paused(pause));
         };
         let is_known = |id: &str| waiting.iter().any(|known| known == id);
-        if !pause.forms.is_empty() && pause.forms.iter().all(|form| is_known(&form.form_id)) {
+        let is_the_same = !pause.forms.is_empty()
+            && pause.forms.len() >= waiting.len()
+            && pause.forms.iter().all(|form| is_known(&form.form_id));
+        if is_the_same && !self.has_gone_on {
             self.still_paused = Some(pause);
             return None;
         }

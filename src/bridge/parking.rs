@@ -83,6 +83,7 @@ pub(super) async fn park(means: Means<'_>, turn: &TurnRequest, paused: Paused) -
         message_id: told.message_id,
         forms: numbered,
         last_number,
+        counts: told.counts,
     });
     Outcome::InputRequired(Parked { ask, memo: memo.write() })
 }

@@ -109,6 +109,7 @@ pub(super) fn settings() -> Settings {
             drain: short,
             files: Duration::from_secs(2),
             grace: short,
+            look: (short, short),
             max_event_bytes: 1 << 20,
             pursuit: Duration::from_secs(30),
             stop_after_call: short,

@@ -12,33 +12,28 @@ use crate::dify::error::Error;
 use crate::dify::event::RunStatus;
 use crate::translate::memo::{Memo, PausedRun};
 
-/// Wait before the first look.
-const FIRST_LOOK: Duration = Duration::from_secs(3);
-
-/// Longest wait between two looks.
-const LONGEST_WAIT: Duration = Duration::from_secs(30);
-
 /// How long a caller may take to give missing inputs. Dify has its own limit for people's forms; this one is as long as
 /// a finished task is kept by default.
 const INPUTS_LIMIT: Duration = Duration::from_secs(24 * 3600);
 
-/// Done when the turn has nothing more to wait for.
-pub(super) async fn watch(client: &Client, parked: &Parked) {
+/// Done when the turn has nothing more to wait for. `look` is the wait before the first look at Dify and the longest
+/// between two.
+pub(super) async fn watch(client: &Client, look: (Duration, Duration), parked: &Parked) {
     match Memo::read(&parked.memo) {
         Some(Memo::Inputs(_)) => sleep(INPUTS_LIMIT).await,
-        Some(Memo::People(run)) => until_it_moves(client, &run).await,
+        Some(Memo::People(run)) => until_it_moves(client, look, &run).await,
         None => {}
     }
 }
 
-async fn until_it_moves(client: &Client, run: &PausedRun) {
-    let mut wait = FIRST_LOOK;
+async fn until_it_moves(client: &Client, (first, longest): (Duration, Duration), run: &PausedRun) {
+    let mut wait = first;
     loop {
         sleep(wait).await;
         if has_moved(client, run).await {
             return;
         }
-        wait = (wait * 3 / 2).min(LONGEST_WAIT);
+        wait = (wait * 3 / 2).min(longest);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Recognizes a send that is repeated, so that a client that lost the answer does not pay twice.
 //!
-//! A repeat has the same caller, `contextId` (or none), `messageId` and content as one of the last minutes. Of the
+//! A repeat has the same caller, `contextId` and `taskId` (or none), `messageId` and content as one of the last minutes. Of the
 //! content only a digest is remembered, so that a large message does not stay for the whole window.
 
 use std::collections::VecDeque;
@@ -22,7 +22,19 @@ const MAX_REMEMBERED: usize = 100_000;
 struct Key {
     caller: Caller,
     context_id: Option<ContextId>,
+    task_id: Option<TaskId>,
     message_id: MessageId,
+}
+
+/// Who sends, and where to, in the sender's own words.
+#[derive(Clone, Copy, Debug)]
+pub struct Route<'a> {
+    /// The sender.
+    pub caller: &'a Caller,
+    /// The context that was named.
+    pub context_id: Option<&'a ContextId>,
+    /// The task that was named.
+    pub task_id: Option<&'a TaskId>,
 }
 
 type Digest = [u8; 32];
@@ -49,29 +61,23 @@ impl Repeats {
     }
 
     /// The task that the same send has begun already, if it did.
-    pub fn find(&self, caller: &Caller, context_id: Option<&ContextId>, message: &Message) -> Option<TaskId> {
+    pub fn find(&self, route: Route<'_>, message: &Message) -> Option<TaskId> {
         if self.window.is_zero() {
             return None;
         }
-        let first = self.sends.get(&Self::key(caller, context_id, message))?;
+        let first = self.sends.get(&Self::key(route, message))?;
         let same = first.at.elapsed() < self.window && first.content == digest_of(message);
         same.then(|| first.task_id.clone())
     }
 
-    /// Remembers that `message`, sent to `context_id` or to none, began `task_id`; or tells the task that the same
+    /// Remembers that `message`, sent that way, began `task_id` or made it go on; or tells the task that the same
     /// send has begun already.
-    pub fn claim(
-        &self,
-        caller: &Caller,
-        context_id: Option<&ContextId>,
-        message: &Message,
-        task_id: &TaskId,
-    ) -> Option<TaskId> {
+    pub fn claim(&self, route: Route<'_>, message: &Message, task_id: &TaskId) -> Option<TaskId> {
         if self.window.is_zero() {
             return None;
         }
         let now = Instant::now();
-        let key = Self::key(caller, context_id, message);
+        let key = Self::key(route, message);
         let first = First { content: digest_of(message), task_id: task_id.clone(), at: now };
         match self.sends.entry(key.clone()) {
             Entry::Occupied(mut known) => {
@@ -91,14 +97,8 @@ impl Repeats {
     }
 
     /// Takes a claim back, because no task came of it.
-    pub fn release(
-        &self,
-        caller: &Caller,
-        context_id: Option<&ContextId>,
-        message: &Message,
-        task_id: &TaskId,
-    ) {
-        let key = Self::key(caller, context_id, message);
+    pub fn release(&self, route: Route<'_>, message: &Message, task_id: &TaskId) {
+        let key = Self::key(route, message);
         self.sends.remove_if(&key, |_, first| first.task_id == *task_id);
     }
 
@@ -118,8 +118,13 @@ impl Repeats {
         }
     }
 
-    fn key(caller: &Caller, context_id: Option<&ContextId>, message: &Message) -> Key {
-        Key { caller: caller.clone(), context_id: context_id.cloned(), message_id: message.id.clone() }
+    fn key(route: Route<'_>, message: &Message) -> Key {
+        Key {
+            caller: route.caller.clone(),
+            context_id: route.context_id.cloned(),
+            task_id: route.task_id.cloned(),
+            message_id: message.id.clone(),
+        }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<(Instant, Key)>> {
@@ -201,6 +206,10 @@ mod tests {
 
     use super::*;
 
+    fn from(caller: &Caller) -> Route<'_> {
+        Route { caller, context_id: None, task_id: None }
+    }
+
     fn message(id: &str, text: &str) -> Arc<Message> {
         Arc::new(Message {
             id: MessageId::from(id),
@@ -219,14 +228,16 @@ mod tests {
         let repeats = Repeats::new(Duration::from_secs(60));
         let (me, you) = (Caller::named("me"), Caller::named("you"));
         let (one, two, three) = (TaskId::from("1"), TaskId::from("2"), TaskId::from("3"));
-        assert_eq!(repeats.claim(&me, None, &message("m", "hi"), &one), None);
-        assert_eq!(repeats.claim(&me, None, &message("m", "hi"), &two), Some(one.clone()));
-        assert_eq!(repeats.claim(&you, None, &message("m", "hi"), &two), None, "another caller");
-        assert_eq!(repeats.claim(&me, None, &message("n", "hi"), &two), None, "another message id");
-        assert_eq!(repeats.claim(&me, None, &message("m", "ho"), &two), None, "another content");
-        assert_eq!(repeats.claim(&me, None, &message("m", "ho"), &three), Some(two));
+        assert_eq!(repeats.claim(from(&me), &message("m", "hi"), &one), None);
+        assert_eq!(repeats.claim(from(&me), &message("m", "hi"), &two), Some(one.clone()));
+        assert_eq!(repeats.claim(from(&you), &message("m", "hi"), &two), None, "another caller");
+        assert_eq!(repeats.claim(from(&me), &message("n", "hi"), &two), None, "another message id");
+        assert_eq!(repeats.claim(from(&me), &message("m", "ho"), &two), None, "another content");
+        let named = Route { task_id: Some(&one), ..from(&me) };
+        assert_eq!(repeats.claim(named, &message("m", "ho"), &one), None, "an answer to a task");
+        assert_eq!(repeats.claim(from(&me), &message("m", "ho"), &three), Some(two));
         tokio::time::advance(Duration::from_secs(61)).await;
-        assert_eq!(repeats.claim(&me, None, &message("n", "hi"), &three), None, "too late");
+        assert_eq!(repeats.claim(from(&me), &message("n", "hi"), &three), None, "too late");
         assert_eq!(repeats.sends.len(), 1);
     }
 
@@ -235,16 +246,16 @@ mod tests {
         let repeats = Repeats::new(Duration::from_secs(60));
         let me = Caller::anonymous();
         let sent = message("m", "hi");
-        repeats.claim(&me, None, &sent, &TaskId::from("1"));
-        repeats.release(&me, None, &sent, &TaskId::from("1"));
-        assert_eq!(repeats.claim(&me, None, &sent, &TaskId::from("2")), None);
+        repeats.claim(from(&me), &sent, &TaskId::from("1"));
+        repeats.release(from(&me), &sent, &TaskId::from("1"));
+        assert_eq!(repeats.claim(from(&me), &sent, &TaskId::from("2")), None);
     }
 
     #[test]
     fn zero_turns_it_off() {
         let repeats = Repeats::new(Duration::ZERO);
         let sent = message("m", "hi");
-        assert_eq!(repeats.claim(&Caller::anonymous(), None, &sent, &TaskId::from("1")), None);
-        assert_eq!(repeats.claim(&Caller::anonymous(), None, &sent, &TaskId::from("2")), None);
+        assert_eq!(repeats.claim(from(&Caller::anonymous()), &sent, &TaskId::from("1")), None);
+        assert_eq!(repeats.claim(from(&Caller::anonymous()), &sent, &TaskId::from("2")), None);
     }
 }

@@ -12,6 +12,7 @@ use super::live::Live;
 use super::log::TaskLog;
 use super::mailbox::Answer;
 use super::message::Message;
+use super::repeats::Route;
 use super::state::TaskState;
 use super::store::{ContextKey, ContextRecord};
 use super::task::Task;
@@ -33,17 +34,19 @@ impl Engine {
             return Err(Error::PushNotSupported);
         }
         let context_id = command.message.context_id.clone();
-        while let Some(first) = shared.repeats.find(caller, context_id.as_ref(), &command.message) {
+        let named = command.message.task_id.clone();
+        let route = Route { caller, context_id: context_id.as_ref(), task_id: named.as_ref() };
+        while let Some(first) = shared.repeats.find(route, &command.message) {
             match self.repeated(caller, &first).await {
                 // Its task is no longer kept, so there is nothing that it could be a repeat of.
                 Err(Error::TaskNotFound(_)) => {
-                    shared.repeats.release(caller, context_id.as_ref(), &command.message, &first);
+                    shared.repeats.release(route, &command.message, &first);
                 }
                 found => return found,
             }
         }
-        if let Some(task_id) = command.message.task_id.clone() {
-            return self.follow_up(caller, &task_id, command).await;
+        if let Some(task_id) = &named {
+            return self.follow_up(caller, task_id, command).await;
         }
         let record = match &context_id {
             Some(id) => self.0.known(&ContextKey { caller: caller.clone(), id: id.clone() }).await?,
@@ -81,7 +84,8 @@ impl Engine {
         let Some(answers) = live.mailbox.take(&parked) else {
             return Err(takes_no_message(task_id, TaskState::Working));
         };
-        shared.repeats.claim(caller, context_id.as_ref(), &message, task_id);
+        let route = Route { caller, context_id: context_id.as_ref(), task_id: Some(task_id) };
+        shared.repeats.claim(route, &message, task_id);
         if let Err(error) = live.log.resume(Arc::clone(&message), shared.clock.now()) {
             tracing::error!(task.id = %task_id, %error, "a task that waited could not go on");
         }
@@ -120,12 +124,13 @@ impl Engine {
         let ticket = shared.contexts.enter(key.clone())?;
         // Then the log, so that whoever is told of this task by the claim finds it.
         shared.live.insert(id.clone(), live.clone());
-        if let Some(first) = shared.repeats.claim(caller, context_id.as_ref(), &message, &id) {
+        let route = Route { caller, context_id: context_id.as_ref(), task_id: None };
+        if let Some(first) = shared.repeats.claim(route, &message, &id) {
             shared.live.remove(&id);
             return self.repeated(caller, &first).await;
         }
         if let Err(error) = shared.store.put_task(Arc::new(task)).await {
-            shared.repeats.release(caller, context_id.as_ref(), &message, &id);
+            shared.repeats.release(route, &message, &id);
             live.log.abandon(shared.clock.now());
             shared.live.remove(&id);
             return Err(error.into());

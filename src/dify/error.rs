@@ -100,10 +100,13 @@ pub fn disconnected() -> Failure {
     )
 }
 
+/// The code of a turn that Dify never began to work on.
+pub const NEVER_STARTED: &str = "upstream_silent";
+
 /// Nothing but signs of life came since the request was sent.
 pub fn never_started(seconds: u64) -> Failure {
     failure(
-        "upstream_silent",
+        NEVER_STARTED,
         &format!(
             "Dify took the request but did not start on it within {seconds} s; usual causes are an input that \
              the app requires, a conversation that Dify no longer has, or no free worker"
@@ -142,16 +145,6 @@ pub fn of_stopped_run(reason: Option<&str>) -> Failure {
     let reason = reason.filter(|reason| !reason.starts_with("Stopped by user")).unwrap_or_default();
     let what = "the run was stopped in Dify, by a person there or by its time limit";
     failure("stopped", &with_reason(what, reason), Retry::MayHelp)
-}
-
-/// The run waits for a person to fill in a form.
-pub fn of_paused_run() -> Failure {
-    failure(
-        "human_input_unsupported",
-        "the Dify app asks a person to fill in a form before it goes on, which this version of the gateway \
-         cannot pass on",
-        Retry::Useless,
-    )
 }
 
 /// Dify's table of codes, as HTTP statuses and as `error` events.

@@ -101,6 +101,8 @@ async fn handle(edge: Arc<Edge>, request: Request, named: Option<Operation>) -> 
     let called = exchange.check().and_then(|()| {
         dialect.call(operation, envelope.params, &*exchange.edge.ids).map_err(EdgeError::from)
     });
+    // Files travel in it, and an answer may take a while: what was read of it is all that is needed now.
+    drop(bytes);
     let mut response = match called {
         Ok(call) => exchange.answer(call).await,
         Err(error) => exchange.refuse(operation, error),

@@ -39,6 +39,14 @@ pub fn of_message_end(end: &MessageEnd<'_>, is_graph: bool) -> Vec<FactsUpdate> 
     facts
 }
 
+/// The tokens of a whole run, which is all that a workflow tells of its usage. A run without a model used none.
+pub fn of_tokens(total: u64) -> Option<FactsUpdate> {
+    let json = serde_json::value::to_raw_value(&BTreeMap::from([("totalTokens", total)])).ok()?;
+    let usage =
+        Usage { json: json.into(), prompt_tokens: None, completion_tokens: None, total_tokens: Some(total) };
+    (total > 0).then_some(FactsUpdate::Usage(usage))
+}
+
 /// A time that Dify gives in seconds.
 pub fn elapsed(seconds: f64) -> Option<FactsUpdate> {
     millis(seconds).map(FactsUpdate::ElapsedMs)

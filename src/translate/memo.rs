@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::ask::Numbered;
+use super::from_dify::Counts;
 use crate::core::message::Json;
 
 /// A parked turn.
@@ -43,6 +44,8 @@ pub struct PausedRun {
     pub forms: Vec<Numbered>,
     /// The highest number that a form of this task has had.
     pub last_number: u32,
+    /// How far its files and steps are counted.
+    pub counts: Counts,
 }
 
 impl Memo {
@@ -87,6 +90,7 @@ mod tests {
             message_id: None,
             forms: vec![Numbered { number: 1, form }],
             last_number: 1,
+            counts: Counts::default(),
         });
         let Some(Memo::People(read)) = Memo::read(&memo.write()) else { panic!("unreadable") };
         assert!(read.is_answerable());

@@ -1,15 +1,18 @@
-//! Every recorded stream of the chat modes, replayed through the whole gateway, in all three dialects.
+//! Every recorded stream of every kind of app, replayed through the whole gateway, in all three dialects, streamed and
+//! blocking.
 //!
 //! The snapshots show the order of events and how each ends; the text is compared byte for byte with a plain
-//! reading of the recording, and between the dialects.
+//! reading of the recording, and between the dialects; so are outputs and what a run that waits asks.
 
+use std::collections::HashMap;
 use std::fmt::Write;
-use std::path::{Path, PathBuf};
 
-use serde_json::Value;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
-use super::support::client::{Event, send, send_03, send_old};
-use super::support::{FakeDify, Gateway, Reply, Step};
+use super::support::client::{send, send_03, send_old};
+use super::support::{FakeDify, Gateway, Received, Recorded, Reply, Step, recorded};
 
 /// One recorded stream.
 #[derive(Clone)]
@@ -22,41 +25,58 @@ struct Recording {
 }
 
 impl Recording {
-    fn read(file: &Path) -> Option<Self> {
+    fn read(file: &std::path::Path) -> Option<Self> {
         let name = file.file_stem().expect("a name").to_string_lossy().into_owned();
-        let raw = std::fs::read(file).expect("a recording");
-        let at = raw.windows(4).position(|four| four == b"\r\n\r\n").expect("a head") + 4;
-        let (head, body) = raw.split_at(at);
-        let is_stream = head.starts_with(b"HTTP/1.1 200 ")
-            && String::from_utf8_lossy(head).contains("Content-Type: text/event-stream");
-        // These are the rest of a run after a person's answer, read from another endpoint.
-        if !is_stream || name.contains("_events") || is_of_other_apps(&name) {
+        let Recorded { status, head, body } = Recorded::read(file);
+        let is_stream = status == 200 && head.contains("Content-Type: text/event-stream");
+        // These are the rest of a run after a person's answer, read from another endpoint; see the module `human`.
+        let is_joined =
+            name.contains("human") && (name.contains("_events_") || name.ends_with("timeout_events"));
+        if !is_stream || is_joined {
             return None;
         }
-        let pieces = if name.starts_with("raw_chunked") { chunks(body) } else { vec![body.to_vec()] };
+        let pieces = if name.starts_with("raw_chunked") { chunks(&body) } else { vec![body.clone()] };
         let only_pings = !body.windows(5).any(|five| five == b"data:");
         let stays_open = only_pings && !name.ends_with("_until_the_end");
         Some(Self { name, pieces, stays_open })
     }
 
-    fn body(&self) -> Vec<u8> {
-        self.pieces.concat()
+    /// The mode of the app that it is of.
+    fn mode(&self) -> &'static str {
+        let begins = |beginnings: &[&str]| beginnings.iter().any(|it| self.name.starts_with(it));
+        if begins(&["completion_"]) {
+            "completion"
+        } else if begins(&["error_file_of_other_app", "human_input", "workflow_"]) {
+            "workflow"
+        } else if begins(&["agent_"]) {
+            "agent-chat"
+        } else if begins(&["chatflow_", "error_", "raw_chunked_chatflow"]) {
+            "advanced-chat"
+        } else {
+            "chat"
+        }
     }
 
-    fn reply(&self) -> Reply {
-        let mut steps: Vec<Step> = self.pieces.iter().cloned().map(Step::Send).collect();
+    /// The pieces as a Dify at this address says them: its files are there.
+    fn pieces_at(&self, host: &str) -> Vec<Vec<u8>> {
+        let local = |piece: &Vec<u8>| match std::str::from_utf8(piece) {
+            Ok(text) => {
+                let address = format!("http://{host}/files/");
+                let text = text.replace("http://127.0.0.1:5001/files/", &address);
+                text.replace("http://127.0.0.1:5015/files/", &address).into_bytes()
+            }
+            Err(_) => piece.clone(),
+        };
+        self.pieces.iter().map(local).collect()
+    }
+
+    fn reply(&self, host: &str) -> Reply {
+        let mut steps: Vec<Step> = self.pieces_at(host).into_iter().map(Step::Send).collect();
         if self.stays_open {
             steps.push(Step::Hang);
         }
         Reply::stream(steps)
     }
-}
-
-/// Workflows and text generators are begun by other requests than a chat message.
-fn is_of_other_apps(name: &str) -> bool {
-    ["completion_", "error_file_of_other_app", "human_input", "workflow_"]
-        .iter()
-        .any(|kind| name.starts_with(kind))
 }
 
 /// The pieces of a body that was recorded with its chunked coding (RFC 9112 §7.1).
@@ -76,32 +96,51 @@ fn chunks(mut coded: &[u8]) -> Vec<Vec<u8>> {
     }
 }
 
-/// The recordings of one version that are streams in answer to chat messages.
+/// The recordings of one version that are streams in answer to messages.
 fn recordings(version: &str) -> Vec<Recording> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/dify").join(version);
-    let mut files: Vec<PathBuf> =
-        std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("a file").path()).collect();
-    files.sort();
-    files.iter().filter_map(|file| Recording::read(file)).collect()
+    recorded::all(version).iter().filter_map(|file| Recording::read(file)).collect()
 }
 
-/// What a person reads in Dify: deltas joined, rounds of an agent on lines of their own, replacements in their
-/// place, thoughts apart; the run's own answer only where nothing was streamed.
-fn plain_reading(body: &[u8]) -> String {
-    let text = String::from_utf8(body.to_vec()).expect("UTF-8");
-    let (mut answer, mut outputs) = (String::new(), String::new());
+/// What a recording says, plainly read.
+struct Plain {
+    /// What a person reads in Dify.
+    text: String,
+    /// A workflow's outputs, as they are written.
+    outputs: Option<String>,
+    /// The forms that it waits for.
+    forms: Vec<Value>,
+}
+
+#[derive(Deserialize)]
+struct Finished<'a> {
+    #[serde(borrow)]
+    data: Outputs<'a>,
+}
+
+#[derive(Deserialize)]
+struct Outputs<'a> {
+    #[serde(borrow)]
+    outputs: &'a RawValue,
+}
+
+/// Deltas joined, rounds of an agent on lines of their own, replacements in their place, thoughts apart; the run's own
+/// answer, or a workflow's only text, only where nothing was streamed.
+fn plain_reading(body: Vec<u8>, mode: &str) -> Plain {
+    let body = String::from_utf8(body).expect("UTF-8");
+    let mut plain = Plain { text: String::new(), outputs: None, forms: Vec::new() };
+    let (mut answer, mut fallback) = (String::new(), String::new());
     let (mut round, mut streamed) = (0, false);
     let mut new_round = false;
-    for line in text.split('\n').filter_map(|line| line.strip_prefix("data: ")) {
+    for line in body.split('\n').filter_map(|line| line.strip_prefix("data: ")) {
         let frame: Value = serde_json::from_str(line).expect("JSON");
-        let said = frame["answer"].as_str().unwrap_or("");
+        let said = frame["answer"].as_str().or(frame["data"]["text"].as_str()).unwrap_or("");
         match frame["event"].as_str().expect("an event") {
             "agent_thought" => {
                 let position = frame["position"].as_u64().unwrap_or(0);
                 new_round |= position > round && !answer.is_empty();
                 round = round.max(position);
             }
-            "message" | "agent_message" if !said.is_empty() => {
+            "message" | "agent_message" | "text_chunk" if !said.is_empty() => {
                 if std::mem::take(&mut new_round) {
                     answer.push('\n');
                 }
@@ -112,30 +151,83 @@ fn plain_reading(body: &[u8]) -> String {
                 answer = said.to_owned();
                 streamed = true;
             }
+            "human_input_required" => plain.forms.push(frame["data"].clone()),
             "workflow_finished" => {
-                outputs = frame["data"]["outputs"]["answer"].as_str().unwrap_or("").to_owned();
+                let outputs = &frame["data"]["outputs"];
+                let texts: Vec<&str> = outputs
+                    .as_object()
+                    .into_iter()
+                    .flat_map(|all| all.values().filter_map(Value::as_str))
+                    .collect();
+                fallback = match (mode, texts.as_slice()) {
+                    ("workflow", [only]) => (*only).to_owned(),
+                    ("workflow", _) => String::new(),
+                    _ => outputs["answer"].as_str().unwrap_or("").to_owned(),
+                };
+                let succeeded = frame["data"]["status"].as_str().is_some_and(|it| it.ends_with("succeeded"));
+                if mode == "workflow" && succeeded {
+                    let finished: Finished<'_> = serde_json::from_str(line).expect("outputs");
+                    plain.outputs = Some(finished.data.outputs.get().to_owned());
+                }
             }
             _ => {}
         }
     }
     if !streamed {
-        answer = outputs;
+        answer = fallback;
     }
-    match (answer.find("<think>"), answer.find("</think>")) {
+    plain.text = match (answer.find("<think>"), answer.find("</think>")) {
         (Some(from), Some(to)) => {
             let after = answer[to + "</think>".len()..].trim_start();
             format!("{}{after}", &answer[..from])
         }
         _ => answer,
+    };
+    plain
+}
+
+/// The outputs with references in the place of files, plainly made.
+fn referred(outputs: &Value, count: &mut usize) -> Value {
+    match outputs {
+        Value::Object(file) if file.contains_key("dify_model_identity") => {
+            *count += 1;
+            json!({"artifactId": format!("file-{count}"), "filename": file["filename"],
+                "mediaType": file["mime_type"], "size": file["size"]})
+        }
+        Value::Object(map) => {
+            map.iter().map(|(name, value)| (name.clone(), referred(value, count))).collect()
+        }
+        Value::Array(list) => list.iter().map(|value| referred(value, count)).collect(),
+        other => other.clone(),
     }
 }
 
-/// What one dialect's client made of the stream.
+/// Whether the outputs that a client got, in a text of JSON, are those of the recording.
+fn check_outputs(what: &str, heard: &Heard, text: &str, expected: &str) {
+    if expected.contains("__dify__file__") {
+        let mut count = 0;
+        let expected = referred(&serde_json::from_str(expected).expect("JSON"), &mut count);
+        assert_eq!(heard.outputs, expected, "{what}");
+        assert_eq!(heard.files.len(), count, "{what}");
+    } else {
+        assert!(text.contains(&format!("\"data\":{expected}")), "{what}: {expected} is not in {text}");
+    }
+}
+
+/// What one dialect's client made of the answer.
 #[derive(Default)]
 struct Heard {
     order: Vec<String>,
     text: String,
     end: String,
+    /// A workflow's outputs.
+    outputs: Value,
+    /// The files, by name.
+    files: Vec<String>,
+    /// The data parts of what is asked.
+    asked: Vec<Value>,
+    /// The text of what is asked.
+    question: String,
 }
 
 impl Heard {
@@ -146,28 +238,83 @@ impl Heard {
         }
     }
 
-    fn update(&mut self, artifact: &str, text: &str, append: bool, last: bool) {
-        if artifact == "answer" {
+    fn update(&mut self, update: &Value) {
+        let (append, last) = (update["append"] == true, update["lastChunk"] == true);
+        let artifact = &update["artifact"];
+        let id = artifact["artifactId"].as_str().expect("an id");
+        // Files come when they are fetched.
+        if id.starts_with("file-") {
+            self.files.push(format!("{id}:{}", artifact["name"].as_str().expect("a name")));
+            self.files.sort();
+            return;
+        }
+        if id == "outputs" {
+            self.outputs = artifact["parts"][0]["data"].clone();
+            return self.note("outputs");
+        }
+        if id == "answer" {
             if !append {
                 self.text.clear();
             }
-            self.text.push_str(text);
+            self.text.push_str(part_text(artifact));
         }
         match (append, last) {
-            (_, true) => self.note(&format!("close-{artifact}")),
-            (true, false) => self.note(&format!("{artifact}+")),
+            (_, true) => self.note(&format!("close-{id}")),
+            (true, false) => self.note(&format!("{id}+")),
             (false, false) => {
-                self.note(artifact);
-                self.note(&format!("{artifact}+"));
+                self.note(id);
+                self.note(&format!("{id}+"));
             }
         }
     }
+
+    fn ask(&mut self, parts: &Value) {
+        self.question = parts[0]["text"].as_str().expect("a question").to_owned();
+        let data = parts.as_array().into_iter().flatten().skip(1);
+        self.asked = data.map(|part| part["data"].clone()).collect();
+    }
+
+    /// A task as it is: the answer, the end, the question.
+    fn of_task(dialect: &str, task: &Value) -> Self {
+        let state = task["status"]["state"].as_str().or(task["status"].as_str()).expect("a state");
+        let mut heard = Self { end: lower(state), ..Self::default() };
+        for artifact in task["artifacts"].as_array().into_iter().flatten() {
+            match artifact["artifactId"].as_str().expect("an id") {
+                "answer" => heard.text = part_text(artifact).to_owned(),
+                "outputs" => heard.outputs = artifact["parts"][0]["data"].clone(),
+                id if id.starts_with("file-") => {
+                    heard.files.push(format!("{id}:{}", artifact["name"].as_str().expect("a name")));
+                }
+                _ => {}
+            }
+        }
+        if heard.end == "input-required" {
+            match dialect {
+                "message.send" => {
+                    heard.ask(&task["history"].as_array().expect("said").last().expect("it")["parts"])
+                }
+                _ => heard.ask(&task["status"]["message"]["parts"]),
+            }
+        }
+        heard.files.sort();
+        heard
+    }
 }
 
-fn hear(dialect: &str, events: &[Event]) -> Heard {
+/// `input-required` of `TASK_STATE_INPUT_REQUIRED`.
+fn lower(state: &str) -> String {
+    state.trim_start_matches("TASK_STATE_").to_lowercase().replace('_', "-")
+}
+
+fn part_text(artifact: &Value) -> &str {
+    artifact["parts"][0]["text"].as_str().unwrap_or_else(|| panic!("no text in {artifact}"))
+}
+
+fn hear(dialect: &str, stream: &str) -> Heard {
     let mut heard = Heard::default();
-    for event in events {
-        let result = &event.data["result"];
+    for data in stream.lines().filter_map(|line| line.strip_prefix("data: ")) {
+        let event: Value = serde_json::from_str(data).expect("JSON");
+        let result = &event["result"];
         assert!(result.is_object(), "{dialect}: {event:?}");
         match dialect {
             "1.0" => hear_v1(&mut heard, result),
@@ -178,22 +325,18 @@ fn hear(dialect: &str, events: &[Event]) -> Heard {
     heard
 }
 
-fn part_text(artifact: &Value) -> &str {
-    artifact["parts"][0]["text"].as_str().unwrap_or_else(|| panic!("no text in {artifact}"))
-}
-
 fn hear_v1(heard: &mut Heard, result: &Value) {
     if let Some(task) = result.get("task") {
-        let state = task["status"]["state"].as_str().expect("a state");
-        heard.note(&format!("task:{}", state.trim_start_matches("TASK_STATE_").to_lowercase()));
+        heard.note(&format!("task:{}", lower(task["status"]["state"].as_str().expect("a state"))));
     } else if let Some(update) = result.get("artifactUpdate") {
-        let artifact = &update["artifact"];
-        let id = artifact["artifactId"].as_str().expect("an id");
-        heard.update(id, part_text(artifact), update["append"] == true, update["lastChunk"] == true);
+        heard.update(update);
     } else {
         let status = &result["statusUpdate"]["status"];
-        heard.end =
-            status["state"].as_str().expect("a state").trim_start_matches("TASK_STATE_").to_lowercase();
+        heard.end = lower(status["state"].as_str().expect("a state"));
+        if heard.end == "input-required" {
+            heard.ask(&status["message"]["parts"]);
+            return heard.note("input-required");
+        }
         let note = status["message"]["parts"][0]["text"].as_str();
         let code = status["message"]["metadata"]["code"].as_str();
         let note = code.map(|code| format!("({code})")).or(note.map(|note| format!("({note})")));
@@ -204,13 +347,12 @@ fn hear_v1(heard: &mut Heard, result: &Value) {
 fn hear_v03(heard: &mut Heard, result: &Value) {
     match result["kind"].as_str().expect("a kind") {
         "task" => heard.note(&format!("task:{}", result["status"]["state"].as_str().expect("a state"))),
-        "artifact-update" => {
-            let artifact = &result["artifact"];
-            let id = artifact["artifactId"].as_str().expect("an id");
-            heard.update(id, part_text(artifact), result["append"] == true, result["lastChunk"] == true);
-        }
+        "artifact-update" => heard.update(result),
         "status-update" => {
             heard.end = result["status"]["state"].as_str().expect("a state").to_owned();
+            if heard.end == "input-required" {
+                heard.ask(&result["status"]["message"]["parts"]);
+            }
             let last = if result["final"] == true { "!" } else { "" };
             heard.note(&format!("{}{last}", heard.end.clone()));
         }
@@ -220,72 +362,175 @@ fn hear_v03(heard: &mut Heard, result: &Value) {
 
 fn hear_old(heard: &mut Heard, result: &Value) {
     match result["type"].as_str().expect("a type") {
-        "task_artifact_update" => {
-            let artifact = &result["artifact"];
-            let id = artifact["artifactId"].as_str().expect("an id");
-            let (append, last) = (result["append"] == true, result["lastChunk"] == true);
-            heard.update(id, part_text(artifact), append, last);
-        }
+        "task_artifact_update" => heard.update(result),
         "task_status_update" => {
             heard.end = result["status"].as_str().expect("a state").to_owned();
+            if heard.end == "input-required" {
+                heard.ask(&result["message"]["parts"]);
+            }
             heard.note(&heard.end.clone());
         }
         other => panic!("{other}"),
     }
 }
 
+/// Whether what is asked is what the recorded forms say, without their secrets.
+fn check_asked(what: &str, heard: &Heard, forms: &[Value]) {
+    let asked: Vec<Value> = forms
+        .iter()
+        .zip(1..)
+        .map(|(form, number)| {
+            let fields = form["inputs"].as_array().expect("fields");
+            let names: Vec<&Value> = fields.iter().map(|field| &field["output_variable_name"]).collect();
+            let defaults: serde_json::Map<String, Value> = fields
+                .iter()
+                .map(|field| (field["output_variable_name"].as_str().expect("a name").to_owned(), field["default"]["value"].clone()))
+                .collect();
+            let actions: Vec<Value> = form["actions"]
+                .as_array()
+                .expect("actions")
+                .iter()
+                .map(|action| json!({"id": action["id"], "title": action["title"]}))
+                .collect();
+            json!({"form": number, "title": form["node_title"], "names": names, "actions": actions, "defaults": defaults})
+        })
+        .collect();
+    let got: Vec<Value> = heard
+        .asked
+        .iter()
+        .map(|data| {
+            let names: Vec<&String> = data["inputs"]["properties"].as_object().expect("a schema").keys().collect();
+            json!({"form": data["form"], "title": data["title"], "names": names, "actions": data["actions"], "defaults": data["defaults"]})
+        })
+        .collect();
+    assert_eq!(got, asked, "{what}");
+}
+
+/// A Dify of this version with an app of this mode, for which the recordings' names are what is said to it.
+async fn dify_of(version: &'static str, mode: &'static str, recordings: Vec<Recording>) -> FakeDify {
+    let recordings: HashMap<String, Recording> =
+        recordings.into_iter().map(|recording| (recording.name.clone(), recording)).collect();
+    let recordings = std::sync::Arc::new(recordings);
+    let replay = move |received: &Received| {
+        let recording = recordings.get(recorded::said(received)).expect("a recording");
+        recording.reply(&received.headers["host"])
+    };
+    let others = replay.clone();
+    FakeDify::with(version, replay, move |received| {
+        match (received.method.as_str(), received.path.as_str()) {
+            ("POST", "/v1/workflows/run" | "/v1/completion-messages") => Some(others(received)),
+            ("GET", path) if path.starts_with("/files/") => {
+                Some(Reply::bytes(path.as_bytes()).of_type("application/octet-stream"))
+            }
+            _ => recorded::describe(version, mode, received),
+        }
+    })
+    .await
+}
+
+/// A Dify with an app of one mode, and two gateways before it: one that is not patient.
+struct Place {
+    dify: FakeDify,
+    usual: Gateway,
+    impatient: Gateway,
+}
+
+impl Place {
+    async fn of(version: &'static str, mode: &'static str, recordings: Vec<Recording>) -> Self {
+        let dify = dify_of(version, mode, recordings).await;
+        let usual = Gateway::before(&dify, &[]).await;
+        let impatient = Gateway::before(&dify, &[("DIFY_FIRST_EVENT_TIMEOUT", "100ms")]).await;
+        Self { dify, usual, impatient }
+    }
+}
+
+/// Calls and gives the whole body as text.
+async fn called(gateway: &Gateway, method: &str, params: &Value) -> String {
+    let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
+    gateway.client.post(&body).await.text().await.expect("a body")
+}
+
 async fn replay(version: &'static str, expected: usize) -> String {
     let recordings = recordings(version);
     assert_eq!(recordings.len(), expected, "recordings of {version}");
-    let bodies = recordings.clone();
-    let dify = FakeDify::with(
-        version,
-        move |received| {
-            bodies.iter().find(|recording| recording.name == received.said()).expect("a recording").reply()
-        },
-        |_| None,
-    )
-    .await;
-    let usual = Gateway::before(&dify, &[]).await;
-    let impatient = Gateway::before(&dify, &[("DIFY_FIRST_EVENT_TIMEOUT", "100ms")]).await;
+    let mut places: HashMap<&'static str, Place> = HashMap::new();
     let mut shown = String::new();
     for recording in &recordings {
-        let name = recording.name.as_str();
-        let gateway = if recording.stays_open { &impatient } else { &usual };
-        let expected = plain_reading(&recording.body());
-        writeln!(shown, "{name}").expect("written");
-        let mut ends = Vec::new();
-        for (dialect, method, params) in [
-            ("1.0", "SendStreamingMessage", send(name, Some(&format!("{name}-v1")))),
-            ("0.3", "message/stream", send_03(name, Some(&format!("{name}-v03")))),
-            ("message.send", "message.send", send_old(name, &format!("{name}-old"))),
-        ] {
-            let events = gateway.client.stream(method, &params).await.all().await;
-            let heard = hear(dialect, &events);
-            assert_eq!(heard.text, expected, "{version} {name} in {dialect}");
-            writeln!(shown, "  {dialect}: {}", heard.order.join(" ")).expect("written");
-            ends.push(heard.end);
+        let mode = recording.mode();
+        if !places.contains_key(mode) {
+            let of_mode = recordings.iter().filter(|it| it.mode() == mode).cloned().collect();
+            places.insert(mode, Place::of(version, mode, of_mode).await);
         }
-        assert!(ends.iter().all(|end| *end == ends[0]), "{version} {name}: {ends:?}");
-        let blocking = gateway.client.send(name, Some(&format!("{name}-blocking"))).await;
-        let answer = blocking["artifacts"].as_array().and_then(|all| {
-            all.iter()
-                .find(|artifact| artifact["artifactId"] == "answer")
-                .map(|answer| part_text(answer).to_owned())
-        });
-        assert_eq!(answer.unwrap_or_default(), expected, "{version} {name} blocking");
-        let cut: String = expected.chars().take(120).collect();
-        writeln!(shown, "  {} bytes: {cut:?}\n", expected.len()).expect("written");
+        replay_one(version, &places[mode], recording, &mut shown).await;
     }
     shown
 }
 
+async fn replay_one(version: &str, place: &Place, recording: &Recording, shown: &mut String) {
+    let name = recording.name.as_str();
+    let gateway = if recording.stays_open { &place.impatient } else { &place.usual };
+    let body = recording.pieces_at(&place.dify.addr.to_string()).concat();
+    let plain = plain_reading(body, recording.mode());
+    writeln!(shown, "{name}").expect("written");
+    let mut ends = Vec::new();
+    let mut question = String::new();
+    for (dialect, stream, block) in [
+        ("1.0", "SendStreamingMessage", "SendMessage"),
+        ("0.3", "message/stream", "message/send"),
+        ("message.send", "message.send", "message.send"),
+    ] {
+        for is_stream in [true, false] {
+            let context = format!("{name}-{dialect}-{is_stream}");
+            let mut params = match dialect {
+                "1.0" => send(name, Some(&context)),
+                "0.3" => send_03(name, Some(&context)),
+                _ => send_old(name, &context),
+            };
+            if dialect == "message.send" {
+                params["configuration"]["stream"] = is_stream.into();
+            }
+            let text = called(gateway, if is_stream { stream } else { block }, &params).await;
+            let what = format!("{version} {name} in {dialect}, stream: {is_stream}");
+            let heard = if is_stream {
+                hear(dialect, &text)
+            } else {
+                let answer: Value = serde_json::from_str(&text).expect("JSON");
+                let result = answer["result"].get("task").unwrap_or(&answer["result"]);
+                Heard::of_task(dialect, result)
+            };
+            assert_eq!(heard.text, plain.text, "{what}");
+            check_asked(&what, &heard, &plain.forms);
+            match &plain.outputs {
+                Some(outputs) => check_outputs(&what, &heard, &text, outputs),
+                None => assert!(!text.contains("\"artifactId\":\"outputs\""), "{what}: {text}"),
+            }
+            if is_stream {
+                let files = if heard.files.is_empty() {
+                    String::new()
+                } else {
+                    format!(" [{}]", heard.files.join(" "))
+                };
+                writeln!(shown, "  {dialect}: {}{files}", heard.order.join(" ")).expect("written");
+            }
+            ends.push((heard.end, heard.files));
+            question = heard.question;
+        }
+    }
+    assert!(ends.iter().all(|end| *end == ends[0]), "{version} {name}: {ends:?}");
+    if !question.is_empty() {
+        writeln!(shown, "  asks: {question:?}").expect("written");
+    }
+    let text = plain.text.replace(&place.dify.addr.to_string(), "DIFY");
+    let cut: String = text.chars().take(120).collect();
+    writeln!(shown, "  {} bytes: {cut:?}\n", text.len()).expect("written");
+}
+
 #[tokio::test]
 async fn every_recorded_stream_of_1_14_2() {
-    insta::assert_snapshot!(replay("1.14.2", 68).await);
+    insta::assert_snapshot!(replay("1.14.2", 91).await);
 }
 
 #[tokio::test]
 async fn every_recorded_stream_of_0_15_3() {
-    insta::assert_snapshot!(replay("0.15.3", 60).await);
+    insta::assert_snapshot!(replay("0.15.3", 76).await);
 }

@@ -50,6 +50,10 @@ impl Fold {
             emit(TaskEvent::Facts(FactsUpdate::Exceptions(finished.exceptions_count.unwrap_or(1))));
         }
         let is_workflow = self.app == AppKind::Workflow;
+        // Elsewhere the end of the message tells more.
+        if let Some(usage) = finished.total_tokens.filter(|_| is_workflow).and_then(facts::of_tokens) {
+            emit(TaskEvent::Facts(usage));
+        }
         if is_workflow
             && let Some(whole) = finished.outputs.and_then(|it| outputs::artifact(it, &mut self.files))
         {

@@ -21,10 +21,11 @@ pub(super) struct Resumed {
 }
 
 impl Resumed {
-    /// With this answer so far, which the splitter is made to know.
+    /// With this answer so far. The splitter is told whether it has begun; the text itself has no tags to be found.
     pub(super) fn of(answer: String, think: &mut Splitter) -> Self {
-        think.push(&answer, &mut |_, _| {});
-        think.finish(&mut |_, _| {});
+        if answer.contains(|c: char| !c.is_whitespace()) {
+            think.push("…", &mut |_, _| {});
+        }
         Self { answer, is_stored: false, is_live: false }
     }
 

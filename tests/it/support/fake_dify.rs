@@ -10,6 +10,7 @@ use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinSet;
 
 use super::dify_frames;
@@ -22,6 +23,8 @@ pub const KEY: &str = "app-test";
 pub struct Received {
     pub method: String,
     pub path: String,
+    /// What stands behind the `?`, as it came.
+    pub query: String,
     pub headers: HashMap<String, String>,
     pub body: Value,
 }
@@ -46,6 +49,8 @@ pub enum Step {
     Wait(Arc<Notify>),
     /// Go on when the stop endpoint was called for this Dify task.
     WaitForStop(String),
+    /// Send what comes this way, until it is closed.
+    Relay(UnboundedReceiver<Vec<u8>>),
     /// Never go on.
     Hang,
     /// Hang up in the middle of the body.
@@ -69,6 +74,13 @@ impl Reply {
     /// A stream of events that comes as these bytes.
     pub fn bytes(bytes: impl Into<Vec<u8>>) -> Self {
         Self::stream(vec![Step::Send(bytes.into())])
+    }
+
+    /// The same answer of another media type.
+    #[must_use]
+    pub fn of_type(mut self, kind: &str) -> Self {
+        self.headers = vec![("Content-Type".to_owned(), kind.to_owned())];
+        self
     }
 
     /// A JSON answer.
@@ -172,7 +184,9 @@ impl State {
     }
 
     fn reply(&self, received: &Received) -> Reply {
-        if received.headers.get("authorization").map(String::as_str) != Some("Bearer app-test") {
+        // Files are read by their signed addresses.
+        let is_file = received.path.starts_with("/files/");
+        if !is_file && received.headers.get("authorization").map(String::as_str) != Some("Bearer app-test") {
             return Reply::error(401, "unauthorized", "Access token is invalid");
         }
         if received.path == "/v1/chat-messages" && received.method == "POST" {
@@ -230,9 +244,20 @@ async fn read_request(stream: &mut BufReader<TcpStream>) -> Option<Received> {
     let length = headers.get("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
     let mut body = vec![0; length];
     stream.read_exact(&mut body).await.ok()?;
-    let path = target.split('?').next().unwrap_or("");
+    let (path, query) = target.split_once('?').unwrap_or((&target, ""));
     let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
-    Some(Received { method, path: path.to_owned(), headers, body })
+    Some(Received { method, path: path.to_owned(), query: query.to_owned(), headers, body })
+}
+
+async fn write_chunk(stream: &mut BufReader<TcpStream>, bytes: &[u8]) -> Option<()> {
+    if bytes.is_empty() {
+        return Some(());
+    }
+    let mut chunk = format!("{:x}\r\n", bytes.len()).into_bytes();
+    chunk.extend_from_slice(bytes);
+    chunk.extend_from_slice(b"\r\n");
+    stream.write_all(&chunk).await.ok()?;
+    stream.flush().await.ok()
 }
 
 /// Sends the reply. `None` when the connection is not to be used again.
@@ -245,13 +270,11 @@ async fn write_reply(stream: &mut BufReader<TcpStream>, reply: Reply, state: &St
     stream.write_all(head.as_bytes()).await.ok()?;
     for step in reply.steps {
         match step {
-            Step::Send(bytes) if bytes.is_empty() => {}
-            Step::Send(bytes) => {
-                let mut chunk = format!("{:x}\r\n", bytes.len()).into_bytes();
-                chunk.extend_from_slice(&bytes);
-                chunk.extend_from_slice(b"\r\n");
-                stream.write_all(&chunk).await.ok()?;
-                stream.flush().await.ok()?;
+            Step::Send(bytes) => write_chunk(stream, &bytes).await?,
+            Step::Relay(mut coming) => {
+                while let Some(bytes) = coming.recv().await {
+                    write_chunk(stream, &bytes).await?;
+                }
             }
             Step::Wait(gate) => gate.notified().await,
             Step::WaitForStop(task) => state.stop(&task).notified().await,

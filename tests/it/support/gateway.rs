@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::net::SocketAddr;
 
+use dify_a2a::bridge::backend::Limits;
 use dify_a2a::config::{CommandLine, Purpose, Settings};
 use dify_a2a::serve::Server;
 use tokio::sync::oneshot;
@@ -27,7 +28,12 @@ impl Gateway {
 
     /// In front of whatever listens at `url`.
     pub async fn at(url: &str, env: &[(&str, &str)]) -> Self {
-        let server = Server::bind(&settings(url, env)).await.expect("a server");
+        Self::with(url, env, Limits::default()).await
+    }
+
+    /// As [`Gateway::at`], with other bounds of waiting than the usual ones.
+    pub async fn with(url: &str, env: &[(&str, &str)], limits: Limits) -> Self {
+        let server = Server::bind_with(&settings(url, env), limits).await.expect("a server");
         let addr = server.addr();
         let (stop, stopped) = oneshot::channel::<()>();
         let serving = tokio::spawn(async move {

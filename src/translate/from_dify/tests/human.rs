@@ -3,6 +3,10 @@
 use super::*;
 use crate::dify::fixture;
 
+fn frames(recording: &str) -> Vec<String> {
+    fixture::frames(&fixture::recording(&format!("1.14.2/{recording}")).body)
+}
+
 /// One task that goes through several streams.
 struct Walk {
     app: AppKind,
@@ -14,21 +18,25 @@ struct Walk {
 impl Walk {
     fn begin(app: AppKind, recording: &str) -> Self {
         let mut walk = Self { app, answer: String::new(), turn: Turn::default() };
-        walk.read(Setup { app, ..Setup::default() }, recording);
+        walk.read(Setup { app, ..Setup::default() }, &frames(recording));
         walk
     }
 
     /// Goes on after a pause.
     fn go_on(&mut self, recording: &str) {
-        assert_eq!(self.turn.verdicts.last(), Some(&"paused"), "before {recording}");
-        self.read(Setup { app: self.app, resumed: Some(self.answer.clone()), ..Setup::default() }, recording);
+        self.go_on_with(&frames(recording));
     }
 
-    fn read(&mut self, setup: Setup, recording: &str) {
+    fn go_on_with(&mut self, frames: &[String]) {
+        assert_eq!(self.turn.verdicts.last(), Some(&"paused"));
+        self.read(Setup { app: self.app, resumed: Some(self.answer.clone()), ..Setup::default() }, frames);
+    }
+
+    fn read(&mut self, setup: Setup, frames: &[String]) {
         let mut fold = Fold::new(setup);
         self.turn = Turn { answer: std::mem::take(&mut self.answer), ..Turn::default() };
-        for frame in fixture::frames(&fixture::recording(&format!("1.14.2/{recording}")).body) {
-            self.turn.frame(&mut fold, &frame);
+        for frame in frames {
+            self.turn.frame(&mut fold, frame);
         }
         self.turn.step(&mut fold, Input::Closed);
         self.answer.clone_from(&self.turn.answer);
@@ -78,6 +86,17 @@ fn a_workflow_waits_and_goes_on_by_the_replay() {
     walk.assert_over("yes\napprove", Some(r#"{"comment":"yes","action":"approve"}"#));
     assert_eq!(walk.steps(), ["Approve it", "Approve it", "Approve it", "end_ok", "end_ok"]);
     assert_eq!(walk.turn.pauses.len(), 1);
+}
+
+#[test]
+fn a_workflow_goes_on_when_only_what_is_behind_the_replay_is_read() {
+    let all = frames("human_input_events_continue_on_pause");
+    let pause = all.iter().position(|frame| frame.contains("\"workflow_paused\"")).unwrap();
+    let mut walk = Walk::begin(AppKind::Workflow, "human_input_3");
+    walk.assert_paused("Please approve: third\n\nComment: [comment: looks fine]");
+    walk.go_on_with(&all[pause + 1..]);
+    walk.assert_over("yes\napprove", Some(r#"{"comment":"yes","action":"approve"}"#));
+    assert_eq!(walk.steps(), ["Approve it", "Approve it", "Approve it", "end_ok", "end_ok"]);
 }
 
 #[test]

@@ -76,6 +76,13 @@ fn a_pause_after_our_own_stop_is_its_end() {
         assert!(matches!(turn.outcomes[..], [Outcome::Stopped { confirmed: true }]), "{frames:?}");
         assert!(turn.pauses.is_empty());
     }
+    // That the stream is lost shows nothing of a stop.
+    let mut fold = fold();
+    let mut turn = Turn::default();
+    turn.frame(&mut fold, REQUIRED);
+    turn.step(&mut fold, Input::StopRequested);
+    turn.step(&mut fold, Input::Lost(error::disconnected()));
+    assert!(matches!(turn.outcomes[..], [Outcome::Stopped { confirmed: false }]));
 }
 
 #[test]
@@ -101,6 +108,19 @@ fn a_replay_says_only_what_is_new() {
         let turn = go_on(so_far, &more);
         assert_eq!(turn.events.iter().filter(|event| *event == "progress Ask").count(), 2);
         assert_eq!(turn.events.last().unwrap(), "answer More.");
+    }
+}
+
+#[test]
+fn an_answer_that_has_begun_may_speak_of_the_tag() {
+    for (so_far, answer, reasoning) in [
+        ("Use ", "<think>, or", ""),
+        ("<think>\nUse ", "<think>, or", ""),
+        (" ", "", ", or"),
+        ("", "", ", or"),
+    ] {
+        let turn = go_on(so_far, &[RESUMED, FILLED, &message("<think>, or"), END]);
+        assert_eq!((turn.answer.as_str(), turn.reasoning.as_str()), (answer, reasoning), "{so_far:?}");
     }
 }
 
@@ -154,6 +174,8 @@ fn outputs_take_back_nothing_that_dify_has_stored() {
         assert!(matches!(turn.outcomes[..], [Outcome::Completed]));
         assert!(!turn.events.iter().any(|event| event.contains("moderation")), "{:?}", turn.events);
     }
+    let turn = go_on("[removed]", &[STARTED, &snapshot("[removed]"), NODE, &end]);
+    assert!(texts(&turn).is_empty());
     // Neither what was read before a pause behind which nothing is said.
     let turn = go_on("[removed]", &[RESUMED, FILLED, &end]);
     assert!(texts(&turn).is_empty());
