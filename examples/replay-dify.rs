@@ -5,8 +5,8 @@
 //! ```
 //!
 //! It prints its address on one line of stdout. The API key picks the app, as with Dify: `app-1.14.2-chat_basic` is the
-//! app whose `info_chat_basic.http` and `parameters_chat_basic.http` lie in the folder `1.14.2`. The query picks what
-//! the app says:
+//! app whose `info_chat_basic.http` and `parameters_chat_basic.http` lie in the folder `1.14.2`. The query (of a text
+//! generator its input `query`, of a workflow its input `text`) picks what the app says:
 //!
 //! | query | answer |
 //! | --- | --- |
@@ -17,6 +17,10 @@
 //! | `My name is NAME.` | a greeting; the conversation remembers the name |
 //! | `What is my name?` | the name, if this is the conversation that was told it |
 //! | anything else | `You said: …` |
+//!
+//! A workflow that takes no text gives its recording `APP_ok.http`, if the uploads it is given are those of the
+//! recording. An upload gets the answer that Dify gave to a file of that name; its bytes can be fetched where the
+//! recordings say, but for the host, which is this server instead of the one that was recorded.
 //!
 //! `GET /replay/turns` tells what it was asked, and who stopped what.
 #![expect(clippy::print_stdout, reason = "the address on stdout is how a caller finds the server")]
@@ -44,6 +48,11 @@ use uuid::Uuid;
 /// Dify sends one after ten seconds of silence.
 const PING_EVERY: Duration = Duration::from_secs(10);
 const PING: &str = "event: ping\n\n";
+/// Where the recorded servers were.
+const RECORDED_ORIGINS: [&str; 2] = ["http://127.0.0.1:5001", "http://127.0.0.1:5015"];
+/// The uploads that were recorded: the file's name and the recording.
+const RECORDED_UPLOADS: [(&str, &str); 2] =
+    [("hello.txt", "file_upload_workflow"), ("dot.png", "file_upload_workflow_image")];
 
 #[derive(Parser)]
 #[command(about = "Replays recorded answers of Dify")]
@@ -61,9 +70,13 @@ struct Arguments {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
+    let listener = tokio::net::TcpListener::bind(arguments.listen).await?;
+    let origin = format!("http://{}", listener.local_addr()?);
+    println!("{origin}");
     let replay = Arc::new(Replay {
         recordings: arguments.recordings,
         delay: Duration::from_millis(arguments.delay_ms),
+        origin,
         memory: Mutex::default(),
     });
     let routes = Router::new()
@@ -72,12 +85,17 @@ async fn main() -> anyhow::Result<()> {
         .route("/v1/site", get(site))
         .route("/v1/chat-messages", post(chat))
         .route("/v1/chat-messages/{task_id}/stop", post(stop))
+        .route("/v1/completion-messages", post(completion))
+        .route("/v1/completion-messages/{task_id}/stop", post(stop))
+        .route("/v1/workflows/run", post(workflow))
+        .route("/v1/workflows/run/{run_id}", get(run_detail))
+        .route("/v1/workflows/tasks/{task_id}/stop", post(stop))
+        .route("/v1/files/upload", post(upload))
+        .route("/files/{id}/file-preview", get(preview))
         .route("/v1/messages", get(messages))
         .route("/v1/conversations", get(conversations))
         .route("/replay/turns", get(turns))
         .with_state(replay);
-    let listener = tokio::net::TcpListener::bind(arguments.listen).await?;
-    println!("http://{}", listener.local_addr()?);
     axum::serve(listener, routes).await?;
     Ok(())
 }
@@ -85,6 +103,8 @@ async fn main() -> anyhow::Result<()> {
 struct Replay {
     recordings: PathBuf,
     delay: Duration,
+    /// Where this server is, without a slash at the end.
+    origin: String,
     memory: Mutex<Memory>,
 }
 
@@ -122,8 +142,40 @@ struct App {
 }
 
 impl App {
-    fn is_chatflow(&self) -> bool {
-        self.name.starts_with("chatflow")
+    fn kind(&self) -> Kind {
+        let kinds =
+            [("chatflow", Kind::Chatflow), ("completion", Kind::Completion), ("workflow", Kind::Workflow)];
+        let kind = kinds.into_iter().find(|(prefix, _)| self.name.starts_with(prefix));
+        kind.map_or(Kind::Chat, |(_, kind)| kind)
+    }
+
+    /// Refuses an endpoint of other kinds of apps, with Dify's code for it.
+    fn expect(&self, kinds: &[Kind], code: &'static str) -> Result<(), Refusal> {
+        if kinds.contains(&self.kind()) {
+            return Ok(());
+        }
+        let message = "Please check if your app mode matches the right API route.";
+        Err(Refusal(StatusCode::BAD_REQUEST, code, message))
+    }
+
+    fn expect_chat(&self) -> Result<(), Refusal> {
+        self.expect(&[Kind::Chat, Kind::Chatflow], "not_chat_app")
+    }
+}
+
+/// What kind of app it is.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Kind {
+    /// Chatbots and agents.
+    Chat,
+    Chatflow,
+    Completion,
+    Workflow,
+}
+
+impl Kind {
+    fn is_workflow(self) -> bool {
+        matches!(self, Self::Chatflow | Self::Workflow)
     }
 }
 
@@ -132,6 +184,15 @@ impl App {
 struct Memory {
     conversations: HashMap<String, Conversation>,
     turns: Vec<Turn>,
+    /// By their ids.
+    uploads: HashMap<String, Upload>,
+}
+
+/// A file that somebody sent.
+#[derive(Clone)]
+struct Upload {
+    media_type: String,
+    bytes: Bytes,
 }
 
 struct Conversation {
@@ -179,10 +240,15 @@ impl Recording {
         Some(Self { status, content_type, body: bytes.slice(end + 4..) })
     }
 
-    /// The body of a stream, cut after each frame.
-    fn frames(&self) -> Vec<Bytes> {
+    /// The body of a stream, cut after each frame, with files that lie at `origin`.
+    fn frames(&self, origin: &str) -> Vec<Bytes> {
         let mut frames = Vec::new();
-        let mut rest = self.body.clone();
+        let mut rest = match std::str::from_utf8(&self.body) {
+            Ok(text) => {
+                RECORDED_ORIGINS.iter().fold(text.to_owned(), |text, old| text.replace(old, origin)).into()
+            }
+            Err(_) => self.body.clone(),
+        };
         while let Some(end) = rest.windows(2).position(|window| window == b"\n\n") {
             frames.push(rest.split_to(end + 2));
         }
@@ -217,32 +283,81 @@ fn recorded(app: &App, case: &str) -> Response {
 }
 
 #[derive(Deserialize)]
-struct ChatRequest {
-    query: String,
+struct TurnRequest {
+    query: Option<String>,
     user: String,
     response_mode: String,
     conversation_id: Option<String>,
-    #[serde(rename = "inputs")]
-    _inputs: serde_json::Map<String, Value>,
+    inputs: serde_json::Map<String, Value>,
+}
+
+impl TurnRequest {
+    /// What the caller says to an app of this kind, if it can be told anything.
+    fn said(&self, kind: Kind) -> Option<String> {
+        let input = |name: &str| self.inputs.get(name).and_then(Value::as_str).map(str::to_owned);
+        match kind {
+            Kind::Chat | Kind::Chatflow => self.query.clone(),
+            Kind::Completion => input("query"),
+            Kind::Workflow => input("text"),
+        }
+    }
+
+    /// The ids of the uploads that the inputs name.
+    fn uploads(&self) -> impl Iterator<Item = &str> {
+        let files = self.inputs.values().flat_map(|value| match value {
+            Value::Array(items) => items.as_slice(),
+            single => std::slice::from_ref(single),
+        });
+        files.filter_map(|file| file.get("upload_file_id")?.as_str())
+    }
 }
 
 async fn chat(
     State(replay): State<Arc<Replay>>,
     headers: HeaderMap,
-    Json(request): Json<ChatRequest>,
+    Json(request): Json<TurnRequest>,
 ) -> Result<Response, Refusal> {
     let app = replay.app(&headers)?;
+    app.expect_chat()?;
+    turn(&replay, &app, request).await
+}
+
+async fn completion(
+    State(replay): State<Arc<Replay>>,
+    headers: HeaderMap,
+    Json(request): Json<TurnRequest>,
+) -> Result<Response, Refusal> {
+    let app = replay.app(&headers)?;
+    app.expect(&[Kind::Completion], "app_unavailable")?;
+    turn(&replay, &app, request).await
+}
+
+async fn workflow(
+    State(replay): State<Arc<Replay>>,
+    headers: HeaderMap,
+    Json(request): Json<TurnRequest>,
+) -> Result<Response, Refusal> {
+    let app = replay.app(&headers)?;
+    app.expect(&[Kind::Workflow], "not_workflow_app")?;
+    turn(&replay, &app, request).await
+}
+
+async fn turn(replay: &Replay, app: &App, request: TurnRequest) -> Result<Response, Refusal> {
     if request.response_mode != "streaming" {
         return Err(Refusal(StatusCode::BAD_REQUEST, "invalid_param", "this stand-in only streams"));
     }
-    if let Some(case) = request.query.trim().strip_prefix("replay:") {
-        return replayed(&app, case, replay.delay);
+    let kind = app.kind();
+    let Some(query) = request.said(kind) else {
+        return replayed(replay, app, &format!("{}_ok", app.name), &request);
+    };
+    if let Some(case) = query.trim().strip_prefix("replay:") {
+        return replayed(replay, app, case, &request);
     }
-    let script = Script::of(&request.query);
-    let says = Says::of(&request.query);
-    let Begun { ids, answer, stopping } = replay.memory().begin(request, says)?;
-    let voice = Voice { ids, chatflow: app.is_chatflow(), finished_first: app.version.starts_with("0.") };
-    if !voice.chatflow {
+    let script = Script::of(&query);
+    let says = Says::of(&query);
+    let Begun { ids, answer, stopping } = replay.memory().begin(kind, query, request, says)?;
+    let voice = Voice { ids, kind, is_old: app.version.starts_with("0.") };
+    if !kind.is_workflow() {
         // a chat app's headers come with its first frame
         tokio::time::sleep(script.silence).await;
     }
@@ -253,7 +368,7 @@ async fn chat(
     Ok(event_stream(receiver))
 }
 
-fn replayed(app: &App, case: &str, delay: Duration) -> Result<Response, Refusal> {
+fn replayed(replay: &Replay, app: &App, case: &str, request: &TurnRequest) -> Result<Response, Refusal> {
     let file = app.folder.join(format!("{case}.http"));
     let recording = Some(case).filter(|case| is_plain(case)).and_then(|_| Recording::read(&file));
     let recording =
@@ -261,9 +376,16 @@ fn replayed(app: &App, case: &str, delay: Duration) -> Result<Response, Refusal>
     if !recording.content_type.starts_with("text/event-stream") {
         return Ok(recording.respond());
     }
+    let frames = recording.frames(&replay.origin);
+    let told = frames.concat();
+    let is_told = |id: &str| told.windows(id.len()).any(|window| window == id.as_bytes());
+    if !request.uploads().all(|id| !id.is_empty() && is_told(id)) {
+        return Err(Refusal(StatusCode::BAD_REQUEST, "invalid_param", "Invalid upload file"));
+    }
+    let delay = replay.delay;
     let (sender, receiver) = mpsc::channel(1);
     tokio::spawn(async move {
-        for frame in recording.frames() {
+        for frame in frames {
             if sender.send(frame).await.is_err() {
                 return;
             }
@@ -346,26 +468,35 @@ struct Begun {
 }
 
 impl Memory {
-    /// Begins a turn in the conversation that the request names, or in a new one.
-    fn begin(&mut self, request: ChatRequest, says: Says) -> Result<Begun, Refusal> {
-        let ChatRequest { query, user, conversation_id, .. } = request;
+    /// Begins a turn: of a chat in the conversation that the request names, or in a new one.
+    fn begin(
+        &mut self,
+        kind: Kind,
+        query: String,
+        request: TurnRequest,
+        says: Says,
+    ) -> Result<Begun, Refusal> {
+        let TurnRequest { user, conversation_id, .. } = request;
         let named = conversation_id.filter(|id| !id.is_empty());
+        let is_chat = matches!(kind, Kind::Chat | Kind::Chatflow);
         let ids = Ids {
             conversation: named.clone().unwrap_or_else(|| Uuid::now_v7().to_string()),
             message: Uuid::now_v7().to_string(),
             task: Uuid::now_v7().to_string(),
             run: Uuid::now_v7().to_string(),
         };
-        if named.is_none() {
+        // an app that is no chat remembers nothing
+        let mut alone = Conversation { user: user.clone(), name: None, messages: Vec::new() };
+        if is_chat && named.is_none() {
             let conversation = Conversation { user: user.clone(), name: None, messages: Vec::new() };
             self.conversations.insert(ids.conversation.clone(), conversation);
         }
         // Dify hides a conversation from everybody but the user who began it
-        let conversation = self
-            .conversations
-            .get_mut(&ids.conversation)
-            .filter(|conversation| conversation.user == user)
-            .ok_or(Refusal(StatusCode::NOT_FOUND, "not_found", "Conversation Not Exists."))?;
+        let theirs =
+            self.conversations.get_mut(&ids.conversation).filter(|conversation| conversation.user == user);
+        let conversation = if is_chat { theirs } else { Some(&mut alone) };
+        let conversation =
+            conversation.ok_or(Refusal(StatusCode::NOT_FOUND, "not_found", "Conversation Not Exists."))?;
         let answer = match says {
             Says::Text(text) => text,
             Says::Greeting(name) => format!("Nice to meet you, {}.", conversation.name.insert(name)),
@@ -395,9 +526,10 @@ impl Memory {
 /// Says one turn in Dify's form.
 struct Voice {
     ids: Ids,
-    chatflow: bool,
-    /// Whether `workflow_finished` comes before `message_end`, as in the versions that run a chatflow in the API process.
-    finished_first: bool,
+    kind: Kind,
+    /// Whether it is a version that runs workflows in the API process: no ping comes first, and `workflow_finished`
+    /// comes before `message_end`.
+    is_old: bool,
 }
 
 impl Voice {
@@ -410,15 +542,15 @@ impl Voice {
         delay: Duration,
         stopping: &CancellationToken,
     ) -> Result<(), mpsc::error::SendError<Bytes>> {
-        if self.chatflow {
-            if !self.finished_first {
+        if self.kind.is_workflow() {
+            if !self.is_old {
                 frames.send(PING.into()).await?;
             }
             frames.send(self.workflow_started()).await?;
             tokio::time::sleep(script.silence).await;
         }
         for word in answer.split_inclusive(' ') {
-            frames.send(self.frame("message", json!({"id": self.ids.message, "answer": word}))).await?;
+            frames.send(self.word(word)).await?;
             tokio::select! {
                 () = tokio::time::sleep(delay) => {}
                 () = stopping.cancelled() => break,
@@ -436,13 +568,27 @@ impl Voice {
         Ok(())
     }
 
+    fn word(&self, word: &str) -> Bytes {
+        if self.kind == Kind::Workflow {
+            let data = json!({"text": word, "from_variable_selector": ["llm", "text"]});
+            return self.frame("text_chunk", json!({"workflow_run_id": self.ids.run, "data": data}));
+        }
+        self.frame("message", json!({"id": self.ids.message, "answer": word}))
+    }
+
     fn frame(&self, event: &str, extra: Value) -> Bytes {
-        let mut frame = json!({
-            "event": event, "conversation_id": self.ids.conversation, "message_id": self.ids.message,
-            "created_at": 1_795_310_829, "task_id": self.ids.task,
-        });
-        if let (Value::Object(frame), Value::Object(extra)) = (&mut frame, extra) {
-            frame.extend(extra);
+        let mut frame = json!({"event": event, "task_id": self.ids.task});
+        let message = json!({"message_id": self.ids.message, "created_at": 1_795_310_829});
+        let conversation = json!({"conversation_id": self.ids.conversation});
+        let head = match self.kind {
+            Kind::Chat | Kind::Chatflow => vec![message, conversation],
+            Kind::Completion => vec![message],
+            Kind::Workflow => vec![],
+        };
+        for more in head.into_iter().chain([extra]) {
+            if let (Value::Object(frame), Value::Object(more)) = (&mut frame, more) {
+                frame.extend(more);
+            }
         }
         format!("data: {frame}\n\n").into()
     }
@@ -457,6 +603,7 @@ impl Voice {
         let run = &self.ids.run;
         let (status, error, outputs) = match stopped {
             true => ("stopped", json!("Stopped by user."), json!({})),
+            false if self.kind == Kind::Workflow => ("succeeded", Value::Null, json!({"text": answer})),
             false => ("succeeded", Value::Null, json!({"answer": answer, "files": []})),
         };
         let data = json!({
@@ -470,21 +617,76 @@ impl Voice {
     fn message_end(&self) -> Bytes {
         let usage = json!({"prompt_tokens": 13, "completion_tokens": 5, "total_tokens": 18, "latency": 0.1});
         let metadata = json!({"annotation_reply": null, "retriever_resources": [], "usage": usage});
-        let files = if self.chatflow { json!([]) } else { Value::Null };
+        let files = if self.kind == Kind::Chatflow { json!([]) } else { Value::Null };
         self.frame("message_end", json!({"id": self.ids.message, "metadata": metadata, "files": files}))
     }
 
     fn ending(&self, answer: &str, stopped: bool) -> Vec<Bytes> {
-        if !self.chatflow {
-            return vec![self.message_end()];
-        }
         let finished = self.workflow_finished(answer, stopped);
-        match (self.finished_first, stopped) {
-            (true, _) => vec![finished, self.message_end()],
-            (false, true) => vec![finished],
-            (false, false) => vec![self.message_end(), finished],
+        match (self.kind, self.is_old, stopped) {
+            (Kind::Chat | Kind::Completion, _, _) => vec![self.message_end()],
+            (Kind::Workflow, _, _) | (Kind::Chatflow, false, true) => vec![finished],
+            (Kind::Chatflow, true, _) => vec![finished, self.message_end()],
+            (Kind::Chatflow, false, false) => vec![self.message_end(), finished],
         }
     }
+}
+
+/// What a run came to; there is none that is remembered.
+async fn run_detail(State(replay): State<Arc<Replay>>, headers: HeaderMap) -> Result<Response, Refusal> {
+    let app = replay.app(&headers)?;
+    app.expect(&[Kind::Workflow, Kind::Chatflow], "not_workflow_app")?;
+    Ok(recorded(&app, "workflow_run_detail_unknown"))
+}
+
+async fn upload(
+    State(replay): State<Arc<Replay>>,
+    headers: HeaderMap,
+    form: Bytes,
+) -> Result<Response, Refusal> {
+    let app = replay.app(&headers)?;
+    let unknown = Refusal(StatusCode::BAD_REQUEST, "no_file_uploaded", "Please upload your file.");
+    let Some((name, upload)) = file_of(&form) else { return Err(unknown) };
+    let case = RECORDED_UPLOADS.iter().find(|(recorded, _)| *recorded == name).map(|(_, case)| *case);
+    let Some(recording) = case.and_then(|case| Recording::read(&app.folder.join(format!("{case}.http"))))
+    else {
+        return Err(unknown);
+    };
+    let told: Value = serde_json::from_slice(&recording.body).unwrap_or_default();
+    if let Some(id) = told.get("id").and_then(Value::as_str) {
+        replay.memory().uploads.insert(id.to_owned(), upload);
+    }
+    Ok(recording.respond())
+}
+
+/// The one file in a form (RFC 7578), and its name.
+fn file_of(form: &Bytes) -> Option<(String, Upload)> {
+    let find = |from: usize, what: &[u8]| {
+        let rest = form.get(from..)?;
+        Some(from + rest.windows(what.len()).position(|window| window == what)?)
+    };
+    let boundary = form.get(..find(0, b"\r\n")?)?;
+    let begin = find(find(0, b"filename=\"")?, b"\r\n\r\n")? + 4;
+    let end = find(begin, &[b"\r\n", boundary].concat())?;
+    let before = std::str::from_utf8(form.get(..begin)?).ok()?;
+    let (_, head) = before.rsplit_once(std::str::from_utf8(boundary).ok()?)?;
+    let (name, _) = head.split_once("filename=\"")?.1.split_once('"')?;
+    let media_type = head.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.eq_ignore_ascii_case("content-type").then(|| value.trim().to_owned())
+    });
+    let media_type = media_type.unwrap_or_else(|| "application/octet-stream".to_owned());
+    Some((name.to_owned(), Upload { media_type, bytes: form.slice(begin..end) }))
+}
+
+async fn preview(
+    State(replay): State<Arc<Replay>>,
+    UrlPath(id): UrlPath<String>,
+) -> Result<Response, Refusal> {
+    let upload = replay.memory().uploads.get(&id).cloned();
+    let Upload { media_type, bytes } =
+        upload.ok_or(Refusal(StatusCode::NOT_FOUND, "not_found", "File not found"))?;
+    Ok(([(header::CONTENT_TYPE, media_type)], bytes).into_response())
 }
 
 #[derive(Deserialize)]
@@ -520,7 +722,7 @@ async fn messages(
     headers: HeaderMap,
     Query(query): Query<MessagesQuery>,
 ) -> Result<Json<Value>, Refusal> {
-    replay.app(&headers)?;
+    replay.app(&headers)?.expect_chat()?;
     let memory = replay.memory();
     let conversation = memory
         .conversations
@@ -540,7 +742,7 @@ async fn conversations(
     headers: HeaderMap,
     Query(query): Query<ConversationsQuery>,
 ) -> Result<Json<Value>, Refusal> {
-    replay.app(&headers)?;
+    replay.app(&headers)?.expect_chat()?;
     let memory = replay.memory();
     let theirs: Vec<Value> = memory
         .conversations

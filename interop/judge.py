@@ -1,15 +1,18 @@
 """What the two Python judges have in common. Standard library only: each runs in a venv of its own."""
 
 import asyncio
+import base64
 import json
 import sys
 import traceback
 import urllib.request
 import uuid
+from dataclasses import dataclass, field
 from pathlib import Path
 
 # A judge never waits longer for one check. The SDKs keep their own, shorter time-outs.
 PATIENCE = 40
+JSON = "application/json"
 
 
 class Wrong(Exception):
@@ -52,6 +55,40 @@ class Answer:
         return self.streamed if self.closing is None else self.closing
 
 
+@dataclass
+class Part:
+    """A part of a message or an artifact: `kind` is text, data, raw or url."""
+
+    kind: str
+    value: object
+    name: str = ""
+    media_type: str = ""
+
+
+@dataclass
+class Shown:
+    """A task as a client saw it, in the words of neither protocol version."""
+
+    task_id: str
+    context_id: str
+    # such as input-required
+    state: str
+    # the parts of the status message
+    said: list
+    # the parts of each artifact, by its name
+    artifacts: dict
+    # the code of a failure
+    code: str = None
+    # how the answer came, if it was streamed; no part of what a task is
+    answer: Answer = field(default=None, compare=False, repr=False)
+
+    @property
+    def text(self):
+        """The text of the artifact `answer`, if there is one."""
+        parts = self.artifacts.get("answer")
+        return None if parts is None else "".join(part.value for part in parts)
+
+
 class Suite:
     """The arguments of a judge: `BASE_URL REPLAY_URL SUITE`."""
 
@@ -60,9 +97,19 @@ class Suite:
             sys.exit(f"usage: {Path(sys.argv[0]).name} BASE_URL REPLAY_URL SUITE")
         self.url, self.replay, self.name = sys.argv[1:]
         cases = json.loads((Path(__file__).parent / "cases.json").read_text(encoding="utf-8"))
-        self.core = cases[self.name].get("core", False)
-        self.recordings = cases[self.name]["recordings"]
+        case = cases[self.name]
+        self.core = case.get("core", False)
+        self.has_memory = case.get("memory", True)
+        self.demo_checks = case.get("checks", [])
+        self.recordings = case.get("recordings", {})
         self.app = self.name.split("/")[1]
+
+    def core_checks(self, checks):
+        """Which of the checks of an agent this one must pass."""
+        return [(name, check) for name, check in checks if self.core and (self.has_memory or name != "second-turn")]
+
+    def recording_checks(self, judge):
+        return [(name, recording(judge, self, name, wanted)) for name, wanted in self.recordings.items()]
 
     async def turn(self, query):
         """What the stand-in for Dify was asked by `query`."""
@@ -79,6 +126,53 @@ class Suite:
                 return expect_equal("the user of Dify's stop", turn["stopped_by"], [turn["user"]])
             await asyncio.sleep(0.1)
         raise Wrong("Dify was not asked to stop")
+
+
+async def fetched(url):
+    """The media type and the bytes of a file that an agent gave."""
+
+    def fetch():
+        with urllib.request.urlopen(url, timeout=5) as reply:
+            return reply.headers.get_content_type(), reply.read()
+
+    return await asyncio.to_thread(fetch)
+
+
+def recording(judge, suite, case, wanted):
+    """The check of one recording: its text, its outputs, its files and its outcome, streamed and as they are kept."""
+    files = [Part("raw", base64.b64decode(f["raw"]), f["name"], f["mediaType"]) for f in wanted.get("files", [])]
+    text = wanted.get("text")
+    # the recorded server's address is the stand-in's here
+    text = text and text.replace("{dify}", suite.replay)
+
+    async def check():
+        told = await judge.ask(files or [Part("text", f"replay:{case}")])
+        expect_equal("the answer", told.answer.text if told.answer.pieces else None, text)
+        if text is not None and not wanted.get("replaced"):
+            expect_equal("the joined deltas", told.answer.streamed, text)
+        expect_equal("the state", told.state, "failed" if "fails" in wanted else "completed")
+        if "fails" in wanted:
+            expect(any(part.value for part in told.said if part.kind == "text"), "the failure has no text")
+            expect_equal("the failure's code", told.code, wanted["fails"])
+        names = {"answer"} if text is not None else set()
+        if "reasoning" in wanted:
+            names.add("reasoning")
+            expect_equal("the reasoning", told.artifacts.get("reasoning"), [Part("text", wanted["reasoning"])])
+        if "outputs" in wanted:
+            names.add("outputs")
+            expect_equal("the outputs", told.artifacts.get("outputs"), [Part("data", wanted["outputs"], "", JSON)])
+        for file in files:
+            names.add(file.name)
+            parts = told.artifacts.get(file.name, [])
+            expect_equal(f"the kinds of the parts of {file.name}", [part.kind for part in parts], ["url"])
+            expect_equal("the file's name", parts[0].name, file.name)
+            expect_equal("the file's type", parts[0].media_type, file.media_type)
+            expect_equal("the file", await fetched(parts[0].value), (file.media_type, file.value))
+        expect_equal("the names of the artifacts", set(told.artifacts), names)
+        expect_equal("the stored task", await judge.look(told.task_id), told)
+        expect_equal("the stored answer", told.text, text)
+
+    return check
 
 
 def nonce():

@@ -7,13 +7,27 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import asyncio
+import base64
+import uuid
 
 from a2a.client import ClientConfig, ClientFactory, create_text_message_object
 from a2a.client.errors import A2AClientJSONRPCError
-from a2a.types import Role, TaskArtifactUpdateEvent, TaskIdParams, TaskQueryParams, TaskState
+from a2a.types import (
+    DataPart,
+    FilePart,
+    FileWithBytes,
+    Message,
+    Role,
+    TaskArtifactUpdateEvent,
+    TaskIdParams,
+    TaskQueryParams,
+    TaskState,
+    TextPart,
+)
 from a2a.utils import get_message_text
 
-from judge import Answer, Suite, expect, expect_equal, nonce, run
+import demos
+from judge import Answer, Part, Shown, Suite, expect, expect_equal, nonce, run
 
 SUITE = Suite()
 FINAL = {TaskState.completed, TaskState.failed, TaskState.canceled, TaskState.rejected}
@@ -23,10 +37,54 @@ async def client(**config):
     return await ClientFactory.connect(SUITE.url, ClientConfig(**config) if config else None)
 
 
-def message(text, context_id=None):
-    message = create_text_message_object(Role.user, text)
-    message.context_id = context_id
-    return message
+def message(said, context_id=None, task_id=None):
+    """A message that says a text, or these parts."""
+    if isinstance(said, str):
+        message = create_text_message_object(Role.user, said)
+        message.context_id = context_id
+        return message
+
+    def raw(part):
+        content = base64.b64encode(part.value).decode()
+        return FilePart(file=FileWithBytes(bytes=content, mime_type=part.media_type, name=part.name))
+
+    make = {
+        "text": lambda part: TextPart(text=part.value),
+        "data": lambda part: DataPart(data=part.value),
+        "raw": raw,
+    }
+    parts = [make[part.kind](part) for part in said]
+    ids = {"message_id": str(uuid.uuid4()), "context_id": context_id, "task_id": task_id}
+    return Message(role=Role.user, parts=parts, **ids)
+
+
+def parts_of(parts):
+    """Parts in the words of no protocol version."""
+
+    def part_of(part):
+        part = part.root
+        if part.kind == "text":
+            return Part("text", part.text)
+        if part.kind == "data":
+            # A2A 0.3 has no media type here; what is data is JSON
+            return Part("data", part.data, "", "application/json")
+        file = part.file
+        if isinstance(file, FileWithBytes):
+            return Part("raw", base64.b64decode(file.bytes), file.name, file.mime_type)
+        return Part("url", file.uri, file.name, file.mime_type)
+
+    return [part_of(part) for part in parts]
+
+
+def shown_task(task, answer=None):
+    said = task.status.message
+    artifacts = {artifact.name: parts_of(artifact.parts) for artifact in task.artifacts or []}
+    if "answer" in artifacts:
+        # the client keeps what is appended as parts of their own
+        artifacts["answer"] = [Part("text", answer_of(task))]
+    code = (said.metadata or {}).get("code") if said else None
+    parts = parts_of(said.parts) if said else []
+    return Shown(task.id, task.context_id, task.status.state.value, parts, artifacts, code, answer)
 
 
 def text_of(artifact):
@@ -43,10 +101,10 @@ def expect_state(status, wanted):
     expect_equal("the state", status.state.value, wanted.value)
 
 
-async def send(text, context_id=None):
+async def send(said, context_id=None, task_id=None, **config):
     """One blocking send."""
-    async with await client(streaming=False) as agent:
-        events = [event async for event in agent.send_message(message(text, context_id))]
+    async with await client(streaming=False, **config) as agent:
+        events = [event async for event in agent.send_message(message(said, context_id, task_id))]
     expect_equal("the number of answers to a blocking send", len(events), 1)
     expect(isinstance(events[0], tuple), "the answer is not a task")
     return events[0][0]
@@ -82,9 +140,33 @@ class Followed:
         expect_equal("the answer as the client put it together", answer_of(self.task), wanted)
 
 
-async def stream(text, context_id=None, on_update=None):
+async def stream(said, context_id=None, on_update=None, task_id=None, **config):
+    async with await client(**config) as agent:
+        return await Followed().read(agent.send_message(message(said, context_id, task_id)), on_update)
+
+
+async def ask(parts, task_id=None, context_id=None, streaming=True, accepted=None):
+    """Sends parts, to a task if one is named. A stream's task is the one that the client put together."""
+    config = {"accepted_output_modes": accepted} if accepted else {}
+    if streaming:
+        told = await stream(parts, context_id, task_id=task_id, **config)
+        return shown_task(told.task, told.answer)
+    return shown_task(await send(parts, context_id, task_id, **config))
+
+
+async def look(task_id):
     async with await client() as agent:
-        return await Followed().read(agent.send_message(message(text, context_id)), on_update)
+        return shown_task(await agent.get_task(TaskQueryParams(id=task_id)))
+
+
+async def cancel(task_id):
+    async with await client() as agent:
+        return shown_task(await agent.cancel_task(TaskIdParams(id=task_id)))
+
+
+async def expect_refused(call):
+    """The message must be refused for what it says."""
+    await expect_error([-32602], call)
 
 
 async def expect_error(codes, call):
@@ -241,26 +323,6 @@ async def check_slow_stream():
     expect_state(told.task.status, TaskState.completed)
 
 
-def recording(case, wanted):
-    async def check():
-        told = await stream(f"replay:{case}")
-        told.expect_answer(wanted["text"])
-        if not wanted.get("replaced"):
-            expect_equal("the joined deltas", told.answer.streamed, wanted["text"])
-        if "fails" in wanted:
-            failure = told.task.status.message
-            expect_state(told.task.status, TaskState.failed)
-            expect(failure and get_message_text(failure), "the failure has no text")
-            expect_equal("the failure's code", (failure.metadata or {}).get("code"), wanted["fails"])
-        else:
-            expect_state(told.task.status, TaskState.completed)
-        async with await client() as agent:
-            task = await agent.get_task(TaskQueryParams(id=told.task.id))
-        expect_equal("the stored answer", answer_of(task), wanted["text"])
-
-    return check
-
-
 CORE = [
     ("card", card),
     ("send", check_send),
@@ -277,5 +339,6 @@ CORE = [
 ]
 
 if __name__ == "__main__":
-    checks = [(case, recording(case, wanted)) for case, wanted in SUITE.recordings.items()]
-    asyncio.run(run((CORE if SUITE.core else []) + checks))
+    judge = sys.modules[__name__]
+    checks = SUITE.core_checks(CORE) + demos.checks(judge, SUITE.demo_checks) + SUITE.recording_checks(judge)
+    asyncio.run(run(checks))

@@ -11,7 +11,14 @@ import asyncio
 import httpx
 
 from a2a.client import A2ACardResolver, ClientConfig, create_client
-from a2a.helpers.proto_helpers import get_message_text, new_text_message
+from a2a.helpers.proto_helpers import (
+    get_message_text,
+    new_data_part,
+    new_message,
+    new_raw_part,
+    new_text_message,
+    new_text_part,
+)
 from a2a.types.a2a_pb2 import (
     CancelTaskRequest,
     GetTaskRequest,
@@ -21,10 +28,16 @@ from a2a.types.a2a_pb2 import (
     SubscribeToTaskRequest,
     TaskState,
 )
-from a2a.utils.errors import TaskNotCancelableError, TaskNotFoundError, UnsupportedOperationError
+from a2a.utils.errors import (
+    InvalidParamsError,
+    TaskNotCancelableError,
+    TaskNotFoundError,
+    UnsupportedOperationError,
+)
 from google.protobuf.json_format import MessageToDict
 
-from judge import Answer, Suite, expect, expect_equal, nonce, run
+import demos
+from judge import Answer, Part, Shown, Suite, expect, expect_equal, nonce, run
 
 SUITE = Suite()
 FINAL = {
@@ -39,8 +52,41 @@ async def client(**config):
     return await create_client(SUITE.url, ClientConfig(**config) if config else None)
 
 
-def message(text, context_id=None):
-    return SendMessageRequest(message=new_text_message(text, context_id=context_id, role=Role.ROLE_USER))
+def message(said, context_id=None, task_id=None):
+    """A message that says a text, or these parts."""
+    if isinstance(said, str):
+        return SendMessageRequest(message=new_text_message(said, context_id=context_id, role=Role.ROLE_USER))
+    make = {
+        "text": lambda part: new_text_part(part.value),
+        "data": lambda part: new_data_part(part.value),
+        "raw": lambda part: new_raw_part(part.value, media_type=part.media_type, filename=part.name),
+    }
+    parts = [make[part.kind](part) for part in said]
+    return SendMessageRequest(
+        message=new_message(parts, context_id=context_id, task_id=task_id, role=Role.ROLE_USER)
+    )
+
+
+def parts_of(parts):
+    """Parts in the words of no protocol version."""
+
+    def part_of(part):
+        kind = part.WhichOneof("content")
+        value = MessageToDict(part.data) if kind == "data" else getattr(part, kind)
+        return Part(kind, value, part.filename, part.media_type)
+
+    return [part_of(part) for part in parts]
+
+
+def shown(task_id, context_id, status, artifacts, answer=None):
+    state = TaskState.Name(status.state).removeprefix("TASK_STATE_").lower().replace("_", "-")
+    code = MessageToDict(status.message.metadata).get("code")
+    return Shown(task_id, context_id, state, parts_of(status.message.parts), artifacts, code, answer)
+
+
+def shown_task(task):
+    artifacts = {artifact.name: parts_of(artifact.parts) for artifact in task.artifacts}
+    return shown(task.id, task.context_id, task.status, artifacts)
 
 
 def answer_of(task):
@@ -54,10 +100,10 @@ def expect_state(status, wanted):
     expect_equal("the state", TaskState.Name(status.state), TaskState.Name(wanted))
 
 
-async def send(text, context_id=None):
+async def send(said, context_id=None, task_id=None, **config):
     """One blocking send."""
-    async with await client(streaming=False) as agent:
-        events = [event async for event in agent.send_message(message(text, context_id))]
+    async with await client(streaming=False, **config) as agent:
+        events = [event async for event in agent.send_message(message(said, context_id, task_id))]
     expect_equal("the number of answers to a blocking send", len(events), 1)
     expect(events[0].HasField("task"), "the answer is not a task")
     return events[0].task
@@ -70,6 +116,8 @@ class Followed:
         self.task_id = self.context_id = None
         self.answer = Answer()
         self.status = None
+        # the other artifacts' parts, by their names
+        self.others = {}
 
     async def read(self, stream, on_update=None):
         async for event in stream:
@@ -79,22 +127,57 @@ class Followed:
                 expect_equal("the first event", kind, "task")
                 self.task_id, self.context_id = event.task.id, event.task.context_id
                 self.status = event.task.status
-                if event.task.artifacts:
+                artifacts = shown_task(event.task).artifacts
+                if artifacts.pop("answer", None):
                     self.answer = Answer(answer_of(event.task))
+                self.others = artifacts
             elif kind == "status_update":
                 self.status = event.status_update.status
             elif kind == "artifact_update" and event.artifact_update.artifact.name == "answer":
                 update = event.artifact_update
                 self.answer.update("".join(p.text for p in update.artifact.parts), update.append, update.last_chunk)
+            elif kind == "artifact_update":
+                expect(not event.artifact_update.append, "an artifact that comes in one piece says append")
+                artifact = event.artifact_update.artifact
+                self.others[artifact.name] = parts_of(artifact.parts)
             if on_update is not None:
                 await on_update(self)
         expect(self.status is not None, "the stream was empty")
         return self
 
 
-async def stream(text, context_id=None, on_update=None):
+    def shown(self):
+        """The task as the stream told it."""
+        answer = {"answer": [Part("text", self.answer.text)]} if self.answer.pieces else {}
+        return shown(self.task_id, self.context_id, self.status, {**answer, **self.others}, self.answer)
+
+
+async def stream(said, context_id=None, on_update=None, task_id=None, **config):
+    async with await client(**config) as agent:
+        return await Followed().read(agent.send_message(message(said, context_id, task_id)), on_update)
+
+
+async def ask(parts, task_id=None, context_id=None, streaming=True, accepted=None):
+    """Sends parts, to a task if one is named."""
+    config = {"accepted_output_modes": accepted} if accepted else {}
+    if streaming:
+        return (await stream(parts, context_id, task_id=task_id, **config)).shown()
+    return shown_task(await send(parts, context_id, task_id, **config))
+
+
+async def look(task_id):
     async with await client() as agent:
-        return await Followed().read(agent.send_message(message(text, context_id)), on_update)
+        return shown_task(await agent.get_task(GetTaskRequest(id=task_id)))
+
+
+async def cancel(task_id):
+    async with await client() as agent:
+        return shown_task(await agent.cancel_task(CancelTaskRequest(id=task_id)))
+
+
+async def expect_refused(call):
+    """The message must be refused for what it says."""
+    await expect_error(InvalidParamsError, call)
 
 
 async def expect_error(kind, call):
@@ -275,26 +358,6 @@ async def check_slow_stream():
     expect_state(told.status, TaskState.TASK_STATE_COMPLETED)
 
 
-def recording(case, wanted):
-    async def check():
-        told = await stream(f"replay:{case}")
-        expect_equal("the answer", told.answer.text, wanted["text"])
-        if not wanted.get("replaced"):
-            expect_equal("the joined deltas", told.answer.streamed, wanted["text"])
-        if "fails" in wanted:
-            expect_state(told.status, TaskState.TASK_STATE_FAILED)
-            expect(get_message_text(told.status.message), "the failure has no text")
-            code = MessageToDict(told.status.message.metadata).get("code")
-            expect_equal("the failure's code", code, wanted["fails"])
-        else:
-            expect_state(told.status, TaskState.TASK_STATE_COMPLETED)
-        async with await client() as agent:
-            task = await agent.get_task(GetTaskRequest(id=told.task_id))
-        expect_equal("the stored answer", answer_of(task), wanted["text"])
-
-    return check
-
-
 CORE = [
     ("card", card),
     ("send", check_send),
@@ -312,5 +375,6 @@ CORE = [
 ]
 
 if __name__ == "__main__":
-    checks = [(case, recording(case, wanted)) for case, wanted in SUITE.recordings.items()]
-    asyncio.run(run((CORE if SUITE.core else []) + checks))
+    judge = sys.modules[__name__]
+    checks = SUITE.core_checks(CORE) + demos.checks(judge, SUITE.demo_checks) + SUITE.recording_checks(judge)
+    asyncio.run(run(checks))

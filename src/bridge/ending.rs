@@ -3,8 +3,9 @@
 use futures_util::future::{BoxFuture, pending};
 use tokio::time::{Instant, timeout_at};
 
-use super::attempt::{Attempt, Means};
+use super::attempt::Attempt;
 use super::calls;
+use super::means::Means;
 use super::oddities::Oddities;
 use super::pursuit::Pursuit;
 use crate::core::event::{Failure, Outcome};
@@ -42,6 +43,8 @@ pub(super) struct Told {
     pub(super) counts: Counts,
     /// Whether the stream was more than signs of life.
     pub(super) has_begun: bool,
+    /// Whether Dify said in the stream that an input is missing.
+    pub(super) lacks_input: bool,
 }
 
 /// What becomes of the stream when the attempt is over.

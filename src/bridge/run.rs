@@ -20,7 +20,7 @@ use crate::core::backend::{Cause, Sink, TurnRequest};
 use crate::core::event::{Failure, FailureSource, Outcome, Parked, TaskEvent};
 use crate::core::facts::FactsUpdate;
 use crate::core::ids::TaskId;
-use crate::dify::error::Error;
+use crate::dify::error::{self, Error};
 use crate::dify::request::Endpoint;
 use crate::translate::ask;
 use crate::translate::from_dify::{AppKind, Setup};
@@ -211,8 +211,11 @@ async fn finish(
             suggest(app, turn, told, sink).await;
             Ok(Outcome::Completed)
         }
-        // A request that was refused for its inputs, or was let in and met with silence, as 1.13 and 1.14 do then.
-        Outcome::Failed(failure) if !told.has_begun && may_be_the_inputs(&failure, cause.as_ref()) => {
+        // A request that was refused for its inputs, or was let in and met with silence, as 1.13 and 1.14 do then, or
+        // with an error or a failed run, as later ones do.
+        Outcome::Failed(failure)
+            if told.lacks_input || (!told.has_begun && may_be_the_inputs(&failure, cause.as_ref())) =>
+        {
             Err(NotBegun(failure))
         }
         outcome => Ok(outcome),
@@ -225,7 +228,7 @@ fn may_be_the_inputs(failure: &Failure, cause: Option<&Error>) -> bool {
             refusal.status == 400 && refusal.code.as_deref() == Some("invalid_param")
         }
         Some(_) => false,
-        None => failure.code == "upstream_never_started",
+        None => failure.code == error::NEVER_STARTED,
     }
 }
 

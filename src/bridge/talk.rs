@@ -4,6 +4,7 @@ use super::oddities::Oddities;
 use crate::core::backend::{Sink, TurnRequest};
 use crate::core::event::{Failure, TaskEvent};
 use crate::core::facts::FactsUpdate;
+use crate::dify::error::missing_input;
 use crate::dify::event::{DifyEvent, Frame};
 use crate::translate::from_dify::{Fold, Input, Verdict};
 
@@ -29,6 +30,8 @@ pub(super) struct Talk<'a> {
     pub(super) is_kept: bool,
     /// Whether a frame has come that is more than a sign of life.
     pub(super) has_begun: bool,
+    /// Whether Dify said that an input is missing, as it does since 1.15 within the stream.
+    pub(super) lacks_input: bool,
 }
 
 impl<'a> Talk<'a> {
@@ -47,6 +50,7 @@ impl<'a> Talk<'a> {
             told_conversation: None,
             is_kept: false,
             has_begun: false,
+            lacks_input: false,
         }
     }
 
@@ -58,6 +62,10 @@ impl<'a> Talk<'a> {
         match &frame.event {
             DifyEvent::Ping => return Ok(Verdict::GoOn),
             DifyEvent::Unknown { name } => self.oddities.unknown(name),
+            DifyEvent::Error(error) => self.lacks_input |= missing_input(&error.message).is_some(),
+            DifyEvent::WorkflowFinished(finished) => {
+                self.lacks_input |= finished.error.as_deref().and_then(missing_input).is_some();
+            }
             _ => {}
         }
         self.has_begun = true;

@@ -29,7 +29,7 @@ pub(super) struct Turn {
     state: Option<State>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Printed {
     text: String,
     others: Vec<String>,
@@ -39,6 +39,11 @@ struct Printed {
 const REASONING: &str = "reasoning";
 
 impl Turn {
+    /// The turn of a task that goes on: what was printed of it is not printed again.
+    pub(super) fn go_on(&self) -> Self {
+        Self { printed: self.printed.clone(), ..Self::default() }
+    }
+
     /// Where the turn stands, once the agent has told.
     pub(super) fn state(&self) -> Option<State> {
         self.state

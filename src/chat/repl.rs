@@ -58,6 +58,7 @@ pub async fn run<R: AsyncBufRead + Unpin>(
         interactive,
         context_id: None,
         waiting_task: None,
+        printed: Turn::default(),
         files: Vec::new(),
         went_well: true,
     };
@@ -110,6 +111,8 @@ struct Chat<'a, R> {
     context_id: Option<String>,
     /// A task that waits for the user's next words.
     waiting_task: Option<String>,
+    /// What has been printed of that task.
+    printed: Turn,
     files: Vec<OutgoingFile>,
     /// Whether the last turn did; so it is before the first.
     went_well: bool,
@@ -204,7 +207,10 @@ impl<R: AsyncBufRead + Unpin> Chat<'_, R> {
             files: self.files.clone(),
         };
         let mut task = message.task_id.clone();
-        let mut turn = Turn::default();
+        let mut turn = match self.waiting_task {
+            Some(_) => self.printed.go_on(),
+            None => Turn::default(),
+        };
         let Some(answer) = unless_interrupted(self.client.say(&message)).await else {
             self.screen.alert(LEFT)?;
             return Ok(None);
@@ -240,7 +246,9 @@ impl<R: AsyncBufRead + Unpin> Chat<'_, R> {
             self.waiting_task = task;
         }
         self.screen.end_line()?;
-        Ok(turn.state())
+        let state = turn.state();
+        self.printed = turn;
+        Ok(state)
     }
 
     /// Prints a stream until it ends, and obeys the user meanwhile.

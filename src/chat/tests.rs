@@ -152,6 +152,24 @@ async fn a_question_of_the_agent_is_answered_in_its_task() {
 }
 
 #[tokio::test]
+async fn what_was_said_before_a_question_is_not_said_again_after_its_answer() {
+    let ask = json!({"statusUpdate": {"taskId": "t1", "contextId": "c1", "status": {
+        "state": "TASK_STATE_INPUT_REQUIRED", "message": {"parts": [{"text": "Well?"}]}}}});
+    let so_far = json!({"task": {"id": "t1", "contextId": "c1", "status": {"state": "TASK_STATE_WORKING"},
+        "artifacts": [{"artifactId": "answer", "parts": [{"text": "Passed on. "}]}]}});
+    let refused = json!({"error": {"code": -32602, "message": "that is no answer"}});
+    let replies = vec![
+        json!([text("Passed on. ", false), ask]),
+        refused,
+        json!([so_far, text("Approved.", true), status("TASK_STATE_COMPLETED")]),
+    ];
+    let agent = FakeAgent::start(card_v1(), replies).await;
+    let (output, _) = agent.chat("buy\nhm\nyes\n").await;
+    assert_eq!(output, "Passed on. \nWell?\nApproved.\n");
+    assert_eq!(agent.call(2)["params"]["message"]["taskId"], "t1");
+}
+
+#[tokio::test]
 async fn a_broken_stream_is_followed_and_an_ended_task_is_read() {
     let broken = json!([task("TASK_STATE_WORKING"), text("one ", false)]);
     let ended = json!({"error": {"code": -32004, "message": "it has ended"}});

@@ -100,10 +100,13 @@ pub fn disconnected() -> Failure {
     )
 }
 
+/// The code of a turn that Dify never began to work on.
+pub const NEVER_STARTED: &str = "upstream_silent";
+
 /// Nothing but signs of life came since the request was sent.
 pub fn never_started(seconds: u64) -> Failure {
     failure(
-        "upstream_silent",
+        NEVER_STARTED,
         &format!(
             "Dify took the request but did not start on it within {seconds} s; usual causes are an input that \
              the app requires, a conversation that Dify no longer has, or no free worker"

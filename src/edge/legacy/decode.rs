@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use crate::edge::json::{Field, Members, read_params};
 use crate::edge::request::{
     self, PART_KINDS, PartKind, ROLES, bounded_array, context_id, data_part, file_part, identifier, metadata,
-    optional_task_id, task_id,
+    optional_task_id, strings, task_id,
 };
 
 /// Most messages of one request. Only the last is read; the others are what such clients replay of the past.
@@ -48,7 +48,7 @@ pub fn send(params: &Members<'_>, ids: &dyn IdSource) -> Option<(Send, bool)> {
         return_immediately: false,
         history_length: None,
         metadata,
-        accepted: Accepted::default(),
+        accepted: accepted(params),
         trace_id: None,
         wants_push: false,
     };
@@ -64,6 +64,13 @@ pub fn wants_stream(params: Option<&RawValue>) -> bool {
         Some(())
     });
     wish
+}
+
+/// `configuration.acceptedOutputModes`, as in A2A.
+fn accepted(params: &Members<'_>) -> Accepted {
+    let configuration = params.field("configuration");
+    let inner = configuration.as_ref().and_then(Field::object);
+    Accepted::new(inner.map(|inner| strings(&inner, "acceptedOutputModes")).unwrap_or_default())
 }
 
 fn stream(params: &Members<'_>) -> bool {
