@@ -155,6 +155,9 @@ def recording(judge, suite, case, wanted):
             expect(any(part.value for part in told.said if part.kind == "text"), "the failure has no text")
             expect_equal("the failure's code", told.code, wanted["fails"])
         names = {"answer"} if text is not None else set()
+        if "reasoning" in wanted:
+            names.add("reasoning")
+            expect_equal("the reasoning", told.artifacts.get("reasoning"), [Part("text", wanted["reasoning"])])
         if "outputs" in wanted:
             names.add("outputs")
             expect_equal("the outputs", told.artifacts.get("outputs"), [Part("data", wanted["outputs"], "", JSON)])

@@ -2,10 +2,14 @@
 
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { isDeepStrictEqual } from "node:util";
 
 import { Role, TaskState } from "@a2a-js/sdk";
-import { AgentCardResolver, ClientFactory, ClientFactoryOptions } from "@a2a-js/sdk/client";
-import { TaskNotCancelableError, TaskNotFoundError, UnsupportedOperationError } from "@a2a-js/sdk/errors";
+import { ClientFactory, ClientFactoryOptions } from "@a2a-js/sdk/client";
+import { RequestMalformedError } from "@a2a-js/sdk/errors";
+
+import { core } from "./core.mjs";
+import { demos } from "./demos.mjs";
 
 // A judge never waits longer for one check.
 const PATIENCE_MS = 40_000;
@@ -25,8 +29,7 @@ function expect(condition, reason) {
 }
 
 function expectEqual(what, got, wanted) {
-  const [left, right] = [JSON.stringify(got), JSON.stringify(wanted)];
-  expect(left === right, `${what} is ${left} instead of ${right}`);
+  expect(isDeepStrictEqual(got, wanted), `${what} is ${JSON.stringify(got)} instead of ${JSON.stringify(wanted)}`);
 }
 
 function expectState(status, wanted) {
@@ -43,16 +46,26 @@ const FINAL = new Set([
 const nonce = () => randomUUID().replaceAll("-", "").slice(0, 12);
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-const client = () => new ClientFactory().createFromUrl(baseUrl);
+function client(clientConfig) {
+  const options = clientConfig && ClientFactoryOptions.createFrom(ClientFactoryOptions.default, { clientConfig });
+  return new ClientFactory(options).createFromUrl(baseUrl);
+}
 
-function message(text, { contextId = "", taskId = "" } = {}) {
+/** A message that says a text, or these parts. */
+function message(said, { contextId = "", taskId = "" } = {}) {
+  const parts = typeof said === "string" ? [{ kind: "text", value: said, mediaType: "text/plain" }] : said;
   return {
     message: {
       messageId: randomUUID(),
       contextId,
       taskId,
       role: Role.ROLE_USER,
-      parts: [{ content: { $case: "text", value: text }, metadata: undefined, filename: "", mediaType: "text/plain" }],
+      parts: parts.map(({ kind, value, name = "", mediaType = "" }) => ({
+        content: { $case: kind, value },
+        metadata: undefined,
+        filename: name,
+        mediaType,
+      })),
       metadata: undefined,
       extensions: [],
       referenceTaskIds: [],
@@ -64,6 +77,16 @@ function textOf(parts) {
   return parts.map((part) => (part.content?.$case === "text" ? part.content.value : "")).join("");
 }
 
+/** Parts as the checks speak of them. */
+function partsOf(parts) {
+  return parts.map(({ content, filename, mediaType }) => ({
+    kind: content?.$case,
+    value: content?.value,
+    name: filename,
+    mediaType,
+  }));
+}
+
 function answerOf(task) {
   const answers = task.artifacts.filter((artifact) => artifact.name === "answer");
   expectEqual("the number of artifacts named answer", answers.length, 1);
@@ -72,8 +95,8 @@ function answerOf(task) {
 }
 
 /** One blocking send. */
-async function send(text, place) {
-  const result = await (await client()).sendMessage(message(text, place));
+async function send(said, place, clientConfig) {
+  const result = await (await client(clientConfig)).sendMessage(message(said, place));
   expect("status" in result, "the answer is not a task");
   return result;
 }
@@ -108,7 +131,7 @@ class Answer {
 
 /** What a stream told. */
 async function follow(events, onUpdate) {
-  const told = { taskId: "", contextId: "", status: undefined, snapshot: undefined, answer: new Answer() };
+  const told = { taskId: "", contextId: "", status: undefined, snapshot: undefined, answer: new Answer(), others: {} };
   for await (const { payload } of events) {
     expect(!FINAL.has(told.status?.state), `a ${payload?.$case} came after the end`);
     if (told.status === undefined) {
@@ -116,7 +139,9 @@ async function follow(events, onUpdate) {
       told.taskId = payload.value.id;
       told.contextId = payload.value.contextId;
       told.status = payload.value.status;
-      if (payload.value.artifacts.length > 0) {
+      const { answer, ...others } = artifactsOf(payload.value);
+      told.others = others;
+      if (answer !== undefined) {
         told.snapshot = answerOf(payload.value);
         told.answer.pieces = [told.snapshot];
       }
@@ -124,6 +149,9 @@ async function follow(events, onUpdate) {
       told.status = payload.value.status;
     } else if (payload?.$case === "artifactUpdate" && payload.value.artifact.name === "answer") {
       told.answer.update(payload.value);
+    } else if (payload?.$case === "artifactUpdate") {
+      expect(!payload.value.append, "an artifact that comes in one piece says append");
+      told.others[payload.value.artifact.name] = partsOf(payload.value.artifact.parts);
     }
     await onUpdate?.(told);
   }
@@ -131,8 +159,58 @@ async function follow(events, onUpdate) {
   return told;
 }
 
-async function stream(text, { place, onUpdate } = {}) {
-  return follow((await client()).sendMessageStream(message(text, place)), onUpdate);
+async function stream(said, { place, onUpdate, clientConfig } = {}) {
+  return follow((await client(clientConfig)).sendMessageStream(message(said, place)), onUpdate);
+}
+
+/** The parts of each artifact, by its name. */
+function artifactsOf(task) {
+  return Object.fromEntries(task.artifacts.map(({ name, parts }) => [name, partsOf(parts)]));
+}
+
+/** A task as the checks of forms, files and recordings speak of it. */
+function shown(taskId, contextId, status, artifacts, answer) {
+  return {
+    taskId,
+    contextId,
+    state: TaskState[status.state].replace("TASK_STATE_", "").toLowerCase().replace("_", "-"),
+    said: partsOf(status.message?.parts ?? []),
+    code: status.message?.metadata?.code,
+    artifacts,
+    text: artifacts.answer?.map(({ value }) => value).join(""),
+    answer,
+  };
+}
+
+const shownTask = (task) => shown(task.id, task.contextId, task.status, artifactsOf(task));
+
+/** Sends parts, to a task if one is named. */
+async function ask(parts, { place, streaming = true, accepted } = {}) {
+  const clientConfig = accepted && { acceptedOutputModes: accepted };
+  if (!streaming) return shownTask(await send(parts, place, clientConfig));
+  const { taskId, contextId, status, answer, others } = await stream(parts, { place, clientConfig });
+  const whole = { kind: "text", value: answer.text, name: "", mediaType: "" };
+  const artifacts = answer.pieces.length > 0 ? { answer: [whole], ...others } : others;
+  return shown(taskId, contextId, status, artifacts, answer);
+}
+
+async function look(id) {
+  return shownTask(await (await client()).getTask({ id, tenant: "" }));
+}
+
+async function cancel(id) {
+  return shownTask(await (await client()).cancelTask({ id, tenant: "", metadata: undefined }));
+}
+
+/** The message must be refused for what it says. */
+const expectRefused = (call) => expectError(RequestMalformedError, call);
+
+/** A file that the agent gave. */
+async function fetched(url) {
+  const reply = await fetch(url);
+  expect(reply.ok, `the file's address answers with ${reply.status}`);
+  const [mediaType] = (reply.headers.get("content-type") ?? "").split(";");
+  return { mediaType, bytes: Buffer.from(await reply.arrayBuffer()) };
 }
 
 async function expectError(kind, call) {
@@ -166,186 +244,42 @@ async function expectStopped(query) {
   throw new Wrong("Dify was not asked to stop");
 }
 
-const core = {
-  async card() {
-    const card = await AgentCardResolver.default.resolve(baseUrl);
-    expectEqual("the card's name", card.name, app);
-    expect(card.capabilities?.streaming, "the card does not say that the agent streams");
-    expect(card.skills.length > 0, "the card has no skill");
-    const [{ protocolBinding, protocolVersion }] = card.supportedInterfaces;
-    expectEqual("the preferred interface", [protocolBinding, protocolVersion], ["JSONRPC", "1.0"]);
-  },
-
-  async send() {
-    const text = `hello ${nonce()} from a blocking client`;
-    const task = await send(text);
-    expectState(task.status, TaskState.TASK_STATE_COMPLETED);
-    expectEqual("the answer", answerOf(task), `You said: ${text}`);
-  },
-
-  async stream() {
-    const text = `hello ${nonce()} from a streaming client`;
-    const told = await stream(text);
-    expectState(told.status, TaskState.TASK_STATE_COMPLETED);
-    expectEqual("the joined deltas", told.answer.streamed, `You said: ${text}`);
-    expectEqual("the answer", told.answer.text, `You said: ${text}`);
-    expect(told.answer.pieces.length > 1, "the answer came in one piece");
-  },
-
-  async poll() {
-    const text = `drip 100 polled ${nonce()} word for word`;
-    const options = ClientFactoryOptions.createFrom(ClientFactoryOptions.default, { clientConfig: { polling: true } });
-    const agent = await new ClientFactory(options).createFromUrl(baseUrl);
-    let task = await agent.sendMessage(message(text));
-    expect(!FINAL.has(task.status.state), "a send that returns immediately waited for the end");
-    for (let i = 0; i < 50 && !FINAL.has(task.status.state); i++) {
-      await sleep(100);
-      task = await agent.getTask({ id: task.id, tenant: "" });
-    }
-    expectState(task.status, TaskState.TASK_STATE_COMPLETED);
-    expectEqual("the answer", answerOf(task), text.replace("drip 100 ", ""));
-  },
-
-  async "second-turn"() {
-    const name = nonce();
-    const { contextId } = await send(`My name is ${name}.`);
-    const second = await stream("What is my name?", { place: { contextId } });
-    expectEqual("the context", second.contextId, contextId);
-    expectEqual("the answer of the second turn", second.answer.text, `Your name is ${name}.`);
-    const stranger = await send("What is my name?");
-    expectEqual("the answer in another context", answerOf(stranger), "I do not know your name.");
-  },
-
-  async get() {
-    const text = `remember ${nonce()}`;
-    const { id } = await send(text);
-    const agent = await client();
-    const task = await agent.getTask({ id, tenant: "" });
-    const bare = await agent.getTask({ id, tenant: "", historyLength: 0 });
-    expectState(task.status, TaskState.TASK_STATE_COMPLETED);
-    expectEqual("the answer", answerOf(task), `You said: ${text}`);
-    const said = task.history.filter(({ role }) => role === Role.ROLE_USER).map(({ parts }) => textOf(parts));
-    expectEqual("what the history says of the user", said, [text]);
-    expectEqual("the length of a history of none", bare.history.length, 0);
-  },
-
-  async list() {
-    const first = await send(`first ${nonce()}`);
-    const { contextId } = first;
-    const second = await send(`second ${nonce()}`, { contextId });
-    const agent = await client();
-    const list = (more) =>
-      agent.listTasks({
-        tenant: "",
-        contextId,
-        status: TaskState.TASK_STATE_UNSPECIFIED,
-        pageToken: "",
-        statusTimestampAfter: undefined,
-        ...more,
-      });
-    const plain = await list({});
-    const whole = await list({ includeArtifacts: true });
-    const page = await list({ pageSize: 1 });
-    const rest = await list({ pageSize: 1, pageToken: page.nextPageToken });
-    const ids = (tasks) => tasks.map(({ id }) => id);
-    expectEqual("the listed tasks", ids(plain.tasks), [second.id, first.id]);
-    expectEqual("the total", plain.totalSize, 2);
-    expectEqual("the artifacts of a plain list", plain.tasks.map((task) => task.artifacts.length), [0, 0]);
-    expectEqual("a listed answer", answerOf(whole.tasks[0]), answerOf(second));
-    expectEqual("the pages", ids([...page.tasks, ...rest.tasks]), [second.id, first.id]);
-    expectEqual("the last page's token", rest.nextPageToken, "");
-  },
-
-  async cancel() {
-    const text = `hold ${nonce()} and never come to an end`;
-    let canceled;
-    const told = await stream(text, {
-      async onUpdate({ taskId, answer }) {
-        if (canceled === undefined && answer.streamed.endsWith("an end")) {
-          canceled = await (await client()).cancelTask({ id: taskId, tenant: "", metadata: undefined });
-        }
-      },
-    });
-    expect(canceled, "the held turn ended by itself");
-    expectState(canceled.status, TaskState.TASK_STATE_CANCELED);
-    expectState(told.status, TaskState.TASK_STATE_CANCELED);
-    expectEqual("what is left of the answer", answerOf(canceled), text.replace("hold ", ""));
-    await expectStopped(text);
-  },
-
-  async resubscribe() {
-    const text = `drip 150 ${nonce()} one two three four five six seven eight nine ten`;
-    const whole = text.replace("drip 150 ", "");
-    let following;
-    const first = await stream(text, {
-      async onUpdate({ taskId, answer }) {
-        if (following === undefined && answer.pieces.length >= 3) {
-          following = client().then((other) => follow(other.resubscribeTask({ id: taskId, tenant: "" })));
-          following.catch(() => {}); // awaited below
-        }
-      },
-    });
-    expect(following, "the stream never had three deltas");
-    const second = await following;
-    expectEqual("the first client's answer", first.answer.text, whole);
-    expectEqual("the second client's task", second.taskId, first.taskId);
-    const { snapshot } = second;
-    expect(snapshot && whole.startsWith(snapshot) && snapshot !== whole, `the snapshot holds ${snapshot}`);
-    expectEqual("the snapshot and the rest", second.answer.streamed, whole);
-    expectEqual("the second client's answer", second.answer.text, whole);
-    expectState(second.status, TaskState.TASK_STATE_COMPLETED);
-  },
-
-  async "unknown-task"() {
-    const agent = await client();
-    const unknown = () => ({ id: nonce(), tenant: "", metadata: undefined });
-    await expectError(TaskNotFoundError, agent.getTask(unknown()));
-    await expectError(TaskNotFoundError, agent.cancelTask(unknown()));
-    await expectError(TaskNotFoundError, drained(agent.resubscribeTask(unknown())));
-    await expectError(TaskNotFoundError, agent.sendMessage(message("hello", { taskId: nonce() })));
-    await expectError(TaskNotFoundError, drained(agent.sendMessageStream(message("hello", { taskId: nonce() }))));
-  },
-
-  async "finished-task"() {
-    const { id, contextId } = await send(`done ${nonce()}`);
-    const agent = await client();
-    await expectError(TaskNotCancelableError, agent.cancelTask({ id, tenant: "", metadata: undefined }));
-    await expectError(UnsupportedOperationError, drained(agent.resubscribeTask({ id, tenant: "" })));
-    await expectError(UnsupportedOperationError, agent.sendMessage(message("more", { contextId, taskId: id })));
-  },
-
-  async "slow-send"() {
-    const text = `late but ${nonce()} whole`;
-    const began = performance.now();
-    const task = await send(`slow 6500 ${text}`);
-    expect(performance.now() - began > 6000, "the turn was not slow");
-    expectEqual("the answer", answerOf(task), text);
-  },
-
-  async "slow-stream"() {
-    const text = `late but ${nonce()} whole`;
-    const began = performance.now();
-    const told = await stream(`slow 6500 ${text}`);
-    expect(performance.now() - began > 6000, "the turn was not slow");
-    expectEqual("the answer", told.answer.text, text);
-    expectState(told.status, TaskState.TASK_STATE_COMPLETED);
-  },
-};
-
+/** A recording: its text, its outputs, its files and its outcome, streamed and as they are kept. */
 function recording(name, wanted) {
   return async () => {
-    const told = await stream(`replay:${name}`);
-    expectEqual("the answer", told.answer.text, wanted.text);
-    if (!wanted.replaced) expectEqual("the joined deltas", told.answer.streamed, wanted.text);
+    const raw = (file) => ({ kind: "raw", ...file, value: Buffer.from(file.raw, "base64") });
+    const files = (wanted.files ?? []).map(raw);
+    // the recorded server's address is the stand-in's here
+    const text = wanted.text?.replaceAll("{dify}", replayUrl);
+    const told = await ask(files.length > 0 ? files : [{ kind: "text", value: `replay:${name}` }]);
+    expectEqual("the answer", told.text, text);
+    if (text !== undefined && !wanted.replaced) expectEqual("the joined deltas", told.answer.streamed, text);
+    expectEqual("the state", told.state, wanted.fails ? "failed" : "completed");
     if (wanted.fails) {
-      expectState(told.status, TaskState.TASK_STATE_FAILED);
-      expect(textOf(told.status.message?.parts ?? []), "the failure has no text");
-      expectEqual("the failure's code", told.status.message.metadata?.code, wanted.fails);
-    } else {
-      expectState(told.status, TaskState.TASK_STATE_COMPLETED);
+      expect(told.said.some(({ kind, value }) => kind === "text" && value), "the failure has no text");
+      expectEqual("the failure's code", told.code, wanted.fails);
     }
-    const task = await (await client()).getTask({ id: told.taskId, tenant: "" });
-    expectEqual("the stored answer", answerOf(task), wanted.text);
+    const { answer, ...task } = told;
+    const { answer: none, ...stored } = await look(told.taskId);
+    expectEqual("the stored task", stored, task);
+
+    const names = text === undefined ? [] : ["answer"];
+    const whole = {
+      reasoning: { kind: "text", mediaType: "" },
+      outputs: { kind: "data", mediaType: "application/json" },
+    };
+    for (const [id, part] of Object.entries(whole)) {
+      if (!(id in wanted)) continue;
+      names.push(id);
+      expectEqual(`the artifact ${id}`, told.artifacts[id], [{ ...part, value: wanted[id], name: "" }]);
+    }
+    for (const { name, mediaType, value } of files) {
+      names.push(name);
+      const [part, ...more] = told.artifacts[name] ?? [];
+      expectEqual("the file", [part?.kind, part?.name, part?.mediaType, more], ["url", name, mediaType, []]);
+      expectEqual("the fetched file", await fetched(part.value), { mediaType, bytes: value });
+    }
+    expectEqual("the names of the artifacts", Object.keys(told.artifacts).sort(), names.sort());
   };
 }
 
@@ -368,9 +302,17 @@ async function passes(name, check) {
   }
 }
 
+const asked = { client, message, send, stream, follow, drained, ask, look, cancel };
+const told = { FINAL, answerOf, textOf, fetched };
+const wanted = { expect, expectEqual, expectError, expectRefused, expectState, expectStopped };
+const judge = { app, baseUrl, nonce, sleep, ...asked, ...told, ...wanted };
+// an agent without a memory cannot have a second turn
+const agent = Object.entries(core(judge)).filter(([name]) => (suite.memory ?? true) || name !== "second-turn");
+const known = demos(judge);
 const checks = [
-  ...(suite.core ? Object.entries(core) : []),
-  ...Object.entries(suite.recordings).map(([name, wanted]) => [name, recording(name, wanted)]),
+  ...(suite.core ? agent : []),
+  ...(suite.checks ?? []).map((name) => [name, known[name]]),
+  ...Object.entries(suite.recordings ?? {}).map(([name, wanted]) => [name, recording(name, wanted)]),
 ];
 let failed = 0;
 for (const [name, check] of checks) {

@@ -79,6 +79,9 @@ def parts_of(parts):
 def shown_task(task, answer=None):
     said = task.status.message
     artifacts = {artifact.name: parts_of(artifact.parts) for artifact in task.artifacts or []}
+    if "answer" in artifacts:
+        # the client keeps what is appended as parts of their own
+        artifacts["answer"] = [Part("text", answer_of(task))]
     code = (said.metadata or {}).get("code") if said else None
     parts = parts_of(said.parts) if said else []
     return Shown(task.id, task.context_id, task.status.state.value, parts, artifacts, code, answer)

@@ -1,12 +1,14 @@
 //! What a stream told.
 
-use a2a::{Artifact, Message, PartContent, StreamResponse, Task, TaskArtifactUpdateEvent, TaskStatus};
+use std::collections::BTreeMap;
+
+use a2a::{Artifact, Message, Part, PartContent, StreamResponse, Task, TaskArtifactUpdateEvent, TaskStatus};
 use a2a_client::BoxStream;
 use anyhow::{Context as _, Result, ensure};
 use futures_util::StreamExt as _;
 
 /// The texts of the parts, joined.
-pub fn text_of(parts: &[a2a::Part]) -> String {
+pub fn text_of(parts: &[Part]) -> String {
     parts
         .iter()
         .filter_map(|part| match &part.content {
@@ -30,6 +32,12 @@ pub fn answer_of(task: &Task) -> Result<String> {
     ensure!(answers.len() == 1, "the task has {} artifacts named answer", answers.len());
     ensure!(answers[0].parts.len() == 1, "the answer has {} parts", answers[0].parts.len());
     Ok(text_of(&answers[0].parts))
+}
+
+/// The parts of each artifact, by its name.
+pub fn artifacts_of(task: &Task) -> BTreeMap<String, Vec<Part>> {
+    let artifacts = task.artifacts.iter().flatten();
+    artifacts.map(|artifact| (artifact.name.clone().unwrap_or_default(), artifact.parts.clone())).collect()
 }
 
 /// The text of the artifact `answer`, put together from a stream's updates as A2A says.
@@ -75,6 +83,8 @@ pub struct Follower {
     /// The answer as the first event had it.
     pub snapshot: Option<String>,
     pub answer: Answer,
+    /// The parts of the other artifacts, by their names.
+    pub others: BTreeMap<String, Vec<Part>>,
 }
 
 impl Follower {
@@ -84,7 +94,10 @@ impl Follower {
         let StreamResponse::Task(task) = first else {
             anyhow::bail!("the first event is not the task");
         };
-        let snapshot = task.artifacts.as_ref().map(|_| answer_of(&task)).transpose()?;
+        let snapshot =
+            task.artifacts.iter().flatten().any(is_answer).then(|| answer_of(&task)).transpose()?;
+        let mut others = artifacts_of(&task);
+        others.remove("answer");
         let answer = Answer { pieces: snapshot.iter().cloned().collect(), closing: None };
         Ok(Self {
             events,
@@ -93,6 +106,7 @@ impl Follower {
             status: task.status,
             snapshot,
             answer,
+            others,
         })
     }
 
@@ -107,7 +121,11 @@ impl Follower {
             StreamResponse::ArtifactUpdate(update) if is_answer(&update.artifact) => {
                 self.answer.update(&update)?
             }
-            StreamResponse::ArtifactUpdate(_) => {}
+            StreamResponse::ArtifactUpdate(update) => {
+                ensure!(update.append != Some(true), "an artifact that comes in one piece says append");
+                let Artifact { name, parts, .. } = update.artifact;
+                self.others.insert(name.unwrap_or_default(), parts);
+            }
             StreamResponse::Task(_) | StreamResponse::Message(_) => {
                 anyhow::bail!("a second task or a message came")
             }

@@ -15,7 +15,7 @@ pub async fn run(suite: &Suite) -> usize {
         + check("send", send(suite)).await
         + check("stream", stream(suite)).await
         + check("poll", poll(suite)).await
-        + check("second-turn", second_turn(suite)).await
+        + if suite.has_memory { check("second-turn", second_turn(suite)).await } else { 0 }
         + check("get", get(suite)).await
         + check("list", list(suite)).await
         + check("cancel", cancel(suite)).await
@@ -26,11 +26,11 @@ pub async fn run(suite: &Suite) -> usize {
         + check("slow-stream", slow_stream(suite)).await
 }
 
-fn get_request(id: &str) -> GetTaskRequest {
+pub fn get_request(id: &str) -> GetTaskRequest {
     GetTaskRequest { id: id.to_owned(), history_length: None, tenant: None }
 }
 
-fn cancel_request(id: &str) -> CancelTaskRequest {
+pub fn cancel_request(id: &str) -> CancelTaskRequest {
     CancelTaskRequest { id: id.to_owned(), metadata: None, tenant: None }
 }
 

@@ -20,25 +20,59 @@ const PATIENCE: Duration = Duration::from_secs(40);
 /// What a recording must become.
 #[derive(Clone, Deserialize)]
 pub struct Wanted {
-    pub text: String,
+    pub text: Option<String>,
     #[serde(default)]
     pub replaced: bool,
+    pub reasoning: Option<String>,
+    pub outputs: Option<Value>,
+    /// What is sent instead of a text, and must come back.
+    #[serde(default)]
+    pub files: Vec<File>,
     pub fails: Option<String>,
+}
+
+#[derive(Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct File {
+    pub name: String,
+    pub media_type: String,
+    /// In base64.
+    raw: String,
+}
+
+impl File {
+    pub fn part(&self) -> Result<Part> {
+        // the client's own reading of a file's bytes
+        let raw = serde_json::json!({"raw": self.raw, "filename": self.name, "mediaType": self.media_type});
+        Ok(serde_json::from_value(raw)?)
+    }
 }
 
 #[derive(Deserialize)]
 struct Cases {
     #[serde(default)]
     core: bool,
+    #[serde(default = "yes")]
+    memory: bool,
+    #[serde(default)]
+    checks: Vec<String>,
+    #[serde(default)]
     recordings: BTreeMap<String, Wanted>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// The arguments of a judge: `BASE_URL REPLAY_URL SUITE`.
 pub struct Suite {
     url: String,
-    replay: String,
+    pub replay: String,
     pub app: String,
     pub core: bool,
+    /// Whether the agent remembers what was said in a context.
+    pub has_memory: bool,
+    checks: Vec<String>,
     pub recordings: BTreeMap<String, Wanted>,
 }
 
@@ -50,9 +84,15 @@ impl Suite {
         };
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../cases.json");
         let mut suites: BTreeMap<String, Cases> = serde_json::from_slice(&std::fs::read(file)?)?;
-        let Cases { core, recordings } = suites.remove(&name).context("there is no such suite")?;
+        let Cases { core, memory, checks, recordings } =
+            suites.remove(&name).context("there is no such suite")?;
         let (_, app) = name.split_once('/').context("a suite is VERSION/APP")?;
-        Ok(Self { url, replay, app: app.to_owned(), core, recordings })
+        Ok(Self { url, replay, app: app.to_owned(), core, has_memory: memory, checks, recordings })
+    }
+
+    /// Runs a check if it is one of this suite's; 1 if it failed.
+    pub async fn check(&self, name: &str, running: impl Future<Output = Result<()>>) -> usize {
+        if self.checks.iter().any(|wanted| wanted == name) { check(name, running).await } else { 0 }
     }
 
     pub async fn card(&self) -> Result<a2a::AgentCard> {
@@ -98,8 +138,13 @@ impl Suite {
 }
 
 pub fn message(text: &str, context: Option<&str>) -> SendMessageRequest {
-    let mut message = Message::new(Role::User, vec![Part::text(text)]);
-    message.context_id = context.map(str::to_owned);
+    let mut request = message_of(vec![Part::text(text)]);
+    request.message.context_id = context.map(str::to_owned);
+    request
+}
+
+pub fn message_of(parts: Vec<Part>) -> SendMessageRequest {
+    let message = Message::new(Role::User, parts);
     SendMessageRequest { message, configuration: None, metadata: None, tenant: None }
 }
 
