@@ -4,8 +4,8 @@
 use futures_util::future::try_join_all;
 use url::Url;
 
-use super::attempt::Means;
 use super::backend::MissingInputs;
+use super::means::Means;
 use crate::core::backend::{Known, Said};
 use crate::core::error::{Error, FieldViolation};
 use crate::core::event::Parked;

@@ -9,19 +9,18 @@ use std::pin::pin;
 use futures_util::future::{BoxFuture, Either, pending};
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::afterwards::Afterwards;
 use super::backend::Settings;
 use super::bells::{Bell, Bells};
 use super::calls;
 use super::ending::{Ended, Leave, Stop, Told};
-use super::outlets::{Gathering, Outlets};
+use super::means::Means;
+use super::outlets::Gathering;
 use super::prepare::Prepared;
 use super::source::{Source, Step};
 use super::talk::Talk;
 use crate::core::artifact::Whole;
 use crate::core::backend::{Sink, TurnRequest};
 use crate::core::event::{Outcome, TaskEvent};
-use crate::dify::client::Client;
 use crate::dify::error::{self, Error};
 use crate::dify::event::{DifyEvent, Frame};
 use crate::dify::framing::Framer;
@@ -29,20 +28,6 @@ use crate::dify::request::Endpoint;
 use crate::dify::sse;
 use crate::translate::from_dify::{Fold, Input, Pause, Setup};
 use crate::translate::memo::PausedRun;
-use crate::translate::operator::Operator;
-
-/// What a turn works with.
-#[derive(Clone, Copy)]
-pub(super) struct Means<'a> {
-    pub(super) client: &'a Client,
-    pub(super) settings: &'a Settings,
-    /// Owns what goes on after a turn.
-    pub(super) afterwards: &'a Afterwards,
-    /// Where files go.
-    pub(super) outlets: &'a Outlets,
-    /// What the operator has decided about inputs.
-    pub(super) operator: &'a Operator,
-}
 
 /// What a turn begins with.
 #[derive(Clone, Copy)]

@@ -10,7 +10,7 @@ use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
 use super::afterwards::Afterwards;
-use super::attempt::Means;
+use super::means::Means;
 use super::outlets::Outlets;
 use super::{accept, run, watch};
 use crate::core::backend::{Backend, Profile, Readiness, Said, Sink, TurnRequest};

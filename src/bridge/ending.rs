@@ -3,8 +3,9 @@
 use futures_util::future::{BoxFuture, pending};
 use tokio::time::{Instant, timeout_at};
 
-use super::attempt::{Attempt, Means};
+use super::attempt::Attempt;
 use super::calls;
+use super::means::Means;
 use super::oddities::Oddities;
 use super::pursuit::Pursuit;
 use crate::core::event::{Failure, Outcome};

@@ -28,6 +28,7 @@ mod calls;
 mod ending;
 #[cfg(test)]
 mod log_tests;
+mod means;
 mod oddities;
 pub mod outlets;
 mod parking;

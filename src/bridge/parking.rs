@@ -6,8 +6,8 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::time::timeout;
 
-use super::attempt::Means;
 use super::ending::Told;
+use super::means::Means;
 use crate::core::backend::TurnRequest;
 use crate::core::event::{Failure, Outcome, Parked};
 use crate::dify::human::HumanForm;

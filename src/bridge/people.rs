@@ -12,8 +12,9 @@ use std::borrow::Cow;
 
 use tokio::time::{Instant, timeout_at};
 
-use super::attempt::{Attempt, Means, Rejoined};
+use super::attempt::{Attempt, Rejoined};
 use super::ending::{Ended, Told};
+use super::means::Means;
 use super::prepare;
 use super::source::{Source, Step};
 use crate::core::backend::{Cause, Resume, Sink, TurnRequest};

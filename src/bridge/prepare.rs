@@ -7,7 +7,7 @@ use futures_util::StreamExt;
 use serde_json::value::to_raw_value;
 use url::Url;
 
-use super::attempt::Means;
+use super::means::Means;
 use crate::core::backend::TurnRequest;
 use crate::core::event::{Failure, FailureSource, Outcome};
 use crate::core::message::{Content, Json, Part};

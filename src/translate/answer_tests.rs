@@ -7,7 +7,6 @@ use crate::core::ids::MessageId;
 use crate::core::message::{Part, Role};
 use crate::dify::human::HumanForm;
 use crate::translate::ask::Numbered;
-use crate::translate::from_dify::Counts;
 use crate::translate::memo::Memo;
 
 fn raw(value: &serde_json::Value) -> Json {
@@ -58,7 +57,7 @@ fn run(forms: Vec<Numbered>) -> PausedRun {
         task_id: Some("t".to_owned()),
         conversation_id: Some("conversation-secret".to_owned()),
         message_id: None,
-        counts: Counts::default(),
+        counts: crate::translate::from_dify::Counts::default(),
         last_number: forms.iter().map(|form| form.number).max().unwrap_or_default(),
         forms,
     }
@@ -191,7 +190,7 @@ fn a_memo_reads_back_as_it_was_with_its_tokens() {
     let written = memo.write();
     assert!(written.get().contains("token-1"), "what the form is answered with is kept");
     let Some(Memo::People(read)) = Memo::read(&written) else { panic!("{written}") };
-    let Memo::People(before) = memo else { panic!("{written}") };
+    let Memo::People(before) = memo else { panic!("another memo") };
     assert_eq!((&read.run_id, &read.conversation_id), (&before.run_id, &before.conversation_id));
     assert_eq!((read.last_number, read.forms.len()), (4, 2));
     for (read, before) in read.forms.iter().zip(&before.forms) {
