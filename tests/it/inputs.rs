@@ -685,3 +685,58 @@ async fn a_run_that_failed_at_once_for_a_missing_input_is_asked_about_likewise()
     )
     .await;
 }
+
+#[tokio::test]
+async fn a_message_that_waits_for_the_one_before_it_counts_on_what_that_one_gave() {
+    let gate = Arc::new(tokio::sync::Notify::new());
+    let held = Arc::clone(&gate);
+    let dify = FakeDify::with(
+        "1.14.2",
+        move |received| match received.said() {
+            "first" => Reply::stream(vec![
+                Step::Wait(Arc::clone(&held)),
+                Step::Send(answer(received, "t", &["done"])),
+            ]),
+            _ => Reply::bytes(answer(received, "t", &["done"])),
+        },
+        |received| match received.path.as_str() {
+            "/v1/info" => Some(Reply::json(200, &recorded_json("1.14.2/info_chatflow_inputs"))),
+            "/v1/parameters" => Some(Reply::json(200, &recorded_json("1.14.2/parameters_chatflow_inputs"))),
+            _ => None,
+        },
+    )
+    .await;
+    let gateway = Gateway::before(&dify, &[("MISSING_INPUTS", "reject")]).await;
+    let mut tasks = Vec::new();
+    for parts in [json!([{"text": "first"}, {"data": {"topic": "dogs"}}]), json!([{"text": "second"}])] {
+        let mut params = say_in("c", parts);
+        params["configuration"] = json!({"returnImmediately": true});
+        tasks.push(sent(&gateway.client, &params).await);
+    }
+    gate.notify_one();
+    for task in &tasks {
+        gateway.client.until(task["id"].as_str().expect("an id"), "TASK_STATE_COMPLETED").await;
+    }
+    let inputs: Vec<Value> = dify.chats().iter().map(|chat| chat.body["inputs"].clone()).collect();
+    assert_eq!(inputs, vec![json!({"topic": "dogs"}); 2]);
+}
+
+#[tokio::test]
+async fn inputs_are_checked_before_dify_is_asked_although_it_was_away_at_the_start() {
+    let is_there = Arc::new(AtomicBool::new(false));
+    let came_back = Arc::clone(&is_there);
+    let app = App::answering("1.14.2", "chatflow_inputs", move |_| {
+        (!came_back.load(Ordering::SeqCst)).then(|| refusal(503, "unavailable", "starting"))
+    })
+    .await;
+    let gateway = app.gateway(&[]).await;
+    is_there.store(true, Ordering::SeqCst);
+    // What the app wants is known only once the task is begun, so it is the task that is refused.
+    let task = sent(&gateway.client, &say(json!([{"text": "hi"}, {"data": {"topic": 5}}]))).await;
+    is(&task, "REJECTED");
+    let message = &task["status"]["message"];
+    assert_eq!(message["metadata"]["source"], "caller");
+    assert!(message["parts"][0]["text"].as_str().expect("text").contains("parts[1].data.topic"), "{message}");
+    is(&gateway.client.send("hi", None).await, "INPUT_REQUIRED");
+    assert!(app.turns().await.is_empty());
+}

@@ -1,7 +1,6 @@
 //! A Dify app that answers whole: its recorded description, whatever a test wants of its turns, and all that it was
 //! asked, byte for byte.
 
-use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -9,18 +8,14 @@ use serde_json::{Value, json};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
-use super::Gateway;
+use super::{Gateway, Recorded};
 
 /// The id of the conversation that every turn belongs to.
 pub const CONVERSATION: &str = "5272a92a-bea6-44d1-aaaf-8dc7c8362176";
 
 /// The body of a recorded answer, such as `1.14.2/parameters_workflow_ok`.
 pub fn recorded(name: &str) -> Vec<u8> {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/dify").join(format!("{name}.http"));
-    let raw = std::fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
-    let answer = raw.strip_prefix(b"HTTP/1.1 100 Continue\r\n\r\n").unwrap_or(&raw);
-    let head = answer.windows(4).position(|four| four == b"\r\n\r\n").expect("a head");
-    answer[head + 4..].to_vec()
+    Recorded::of(name).body
 }
 
 /// The same, of JSON.
