@@ -4,6 +4,7 @@
 //! ```text
 //!   join --snapshot says that it waits--> live --answer handed in--> reading on
 //!     |                                    | not taken: asked again
+//!     +--nothing, or trouble--> asked again
 //!     +--snapshot says that it went on by itself--> reading on, from the snapshot's beginning
 //! ```
 
@@ -16,7 +17,7 @@ use super::ending::{Ended, Told};
 use super::prepare;
 use super::source::{Source, Step};
 use crate::core::backend::{Cause, Resume, Sink, TurnRequest};
-use crate::core::event::{Failure, Outcome};
+use crate::core::event::Outcome;
 use crate::dify::app_info::AppMode;
 use crate::dify::error::Error;
 use crate::dify::event::{DifyEvent, Frame};
@@ -53,6 +54,8 @@ enum Found {
     Ended,
     /// It goes on.
     Moving,
+    /// It was not told, in time or before the stream ended.
+    Unclear,
     /// It waits.
     Waiting,
 }
@@ -89,13 +92,21 @@ pub(super) async fn resume(
         seen: Vec::new(),
     };
     let patience = Instant::now() + means.settings.first_event_timeout;
-    let finding = async { timeout_at(patience, joined.find()).await.unwrap_or(Ok(Found::Moving)) };
+    let finding = async { timeout_at(patience, joined.find()).await.unwrap_or(Ok(Found::Unclear)) };
     let found = tokio::select! {
         biased;
         () = turn.stop.cancelled() => return stopped(),
         found = finding => found,
     };
     let found = match found {
+        // Nothing was handed in yet, so the caller can do it again.
+        Ok(Found::Unclear) if answer.is_some() => {
+            return Went::AskAgain(not_handed_in("Dify did not tell how the run stands"));
+        }
+        Err(error) if answer.is_some() && !is_gone(&error) => {
+            tracing::warn!(task.id = %turn.task_id, %error, "a run that waits could not be joined");
+            return Went::AskAgain(not_handed_in(&error.failure().message));
+        }
         Ok(found) => found,
         Err(error) => return over(Outcome::Failed(error.failure()), Some(error)),
     };
@@ -180,11 +191,19 @@ async fn submit(
             })
         }
         Err(error) => {
-            let Failure { message, .. } = error.failure();
             tracing::warn!(task.id = %turn.task_id, %error, "an answer to a form could not be handed in");
-            Err(format!("The answer could not be handed in ({message}); send it again."))
+            Err(not_handed_in(&error.failure().message))
         }
     }
+}
+
+fn not_handed_in(why: &str) -> String {
+    format!("The answer could not be handed in ({why}); send it again.")
+}
+
+/// Whether Dify does not have the run any more.
+fn is_gone(error: &Error) -> bool {
+    matches!(error, Error::Refused(refusal) if refusal.is_unknown_run())
 }
 
 /// The text of the answer as Dify has stored it: what the run's outputs hold of it was not moderated.
@@ -215,7 +234,7 @@ impl Joined {
                     self.framer.push(&chunk);
                     self.seen.extend_from_slice(&chunk);
                 }
-                Step::End => return Ok(Found::Moving),
+                Step::End => return Ok(Found::Unclear),
                 Step::Opened => {}
             }
         }

@@ -25,6 +25,8 @@ pub struct Metadata<'a> {
     pub facts: Option<&'a Facts>,
     /// The step the turn takes.
     pub progress: Option<&'a Progress>,
+    /// How much of the step is wanted.
+    pub level: Level,
     /// Whether the text is the model's thought and not its answer.
     pub thought: bool,
     /// Whether the sources are told elsewhere.
@@ -43,7 +45,8 @@ impl<'a> Metadata<'a> {
 
     /// The metadata of a status.
     pub fn of_status(status: &'a Status, facts: &'a Facts, view: &View) -> Self {
-        Self { facts: Some(facts), progress: view.progress(status), ..Self::default() }
+        let progress = view.progress(status);
+        Self { facts: Some(facts), progress, level: view.progress, ..Self::default() }
     }
 
     /// The metadata of a task.
@@ -67,7 +70,7 @@ impl<'a> Metadata<'a> {
             ours.boolean("thought", true);
         }
         if let Some(progress) = self.progress {
-            write_progress(&mut ours, progress);
+            write_progress(&mut ours, progress, self.level);
         }
         if let Some(facts) = self.facts {
             write_facts(&mut ours, facts, self.without_citations);
@@ -170,21 +173,21 @@ fn write_citation(buf: &mut Vec<u8>, citation: &Citation) {
     object.close();
 }
 
-fn write_progress(object: &mut ObjectWriter<'_>, progress: &Progress) {
+fn write_progress(object: &mut ObjectWriter<'_>, progress: &Progress, level: Level) {
     let mut inner = ObjectWriter::open(object.member("progress"));
     inner.str("kind", progress.kind.as_str());
     inner.str("title", &progress.title);
     inner.opt_str("stepType", progress.step_type.as_deref());
     inner.str("state", progress.state.as_str());
-    inner.opt_str("id", progress.detail.id.as_deref());
-    let numbers = [
-        ("round", progress.detail.round),
-        ("rounds", progress.detail.rounds),
-        ("elapsedMs", progress.detail.elapsed_ms),
-    ];
-    for (name, number) in numbers {
-        if let Some(number) = number {
-            inner.number(name, number);
+    if level == Level::Full {
+        let detail = &progress.detail;
+        inner.opt_str("id", detail.id.as_deref());
+        for (name, number) in
+            [("round", detail.round), ("rounds", detail.rounds), ("elapsedMs", detail.elapsed_ms)]
+        {
+            if let Some(number) = number {
+                inner.number(name, number);
+            }
         }
     }
     inner.close();

@@ -77,7 +77,9 @@ fn by_data(run: &PausedRun, open: &[usize], path: &str, json: &Json) -> Result<(
         form: Option<Box<RawValue>>,
     }
     let shape = "must be an object such as {\"action\": \"…\", \"inputs\": {…}}";
-    let wire: Wire = mend::read(json.get()).ok_or_else(|| Error::invalid(path, shape))?;
+    // A list would be read as the members in their order.
+    let object = Some(json.get()).filter(|text| text.starts_with('{'));
+    let wire: Wire = object.and_then(mend::read).ok_or_else(|| Error::invalid(path, shape))?;
     let index = which(run, open, &format!("{path}.form"), present(wire.form.as_deref()))?;
     let numbered = run.forms.get(index).ok_or_else(|| Error::invalid(path, shape))?;
     let action = match present(wire.action.as_deref()) {

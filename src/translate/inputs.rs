@@ -67,9 +67,11 @@ impl<'f> Given<'f> {
         }
     }
 
-    /// Adds what [`Resolved::to_remember`] gave in an earlier turn. What the app cannot take any more is forgotten.
-    pub fn remembered(&mut self, object: &Json) {
-        for (name, value) in mend::read::<Object>(object.get()).unwrap_or_default() {
+    /// Adds what [`Resolved::to_remember`] gave in an earlier turn. What the app cannot take any more is forgotten, and
+    /// so is what is in `locked` by now: it is the operator's alone.
+    pub fn remembered(&mut self, object: &Json, locked: &[String]) {
+        let members = mend::read::<Object>(object.get()).unwrap_or_default().into_iter();
+        for (name, value) in members.filter(|(name, _)| !locked.contains(name)) {
             self.add_quietly(&name, &value.into(), Origin::Remembered);
         }
     }
@@ -186,7 +188,6 @@ impl<'f> Given<'f> {
                     self.violate(path, "is set by the operator of this agent; leave it out");
                     continue;
                 }
-                Some(Value { origin: Origin::Remembered, .. }) if is_locked => None,
                 // Files that are given take the place of the operator's.
                 Some(Value { origin: Origin::Configured, .. }) if has_files => None,
                 Some(value) => self.check(field, value),

@@ -81,7 +81,7 @@ fn later_places_win_and_values_stay_as_they_are() {
     };
     given.configured(&[("words".to_owned(), json("1.50")), ("topic".to_owned(), json("\"configured\""))]);
     tell(&given, "configured");
-    given.remembered(&json(r#"{"topic":"remembered"}"#));
+    given.remembered(&json(r#"{"topic":"remembered"}"#), &[]);
     tell(&given, "remembered");
     given.metadata("metadata", Some(&json(&all("params"))));
     tell(&given, "params");
@@ -164,7 +164,7 @@ fn what_the_app_does_not_know_is_reported_and_not_sent() {
     let form = topic_form();
     let mut given = Given::new(&form);
     given.configured(&[("nobody".to_owned(), json("1"))]);
-    given.remembered(&json(r#"{"gone":1}"#));
+    given.remembered(&json(r#"{"gone":1}"#), &[]);
     given.message(&message(None, vec![data(r#"{"zebra":1,"topic":"t","apple":{"x":1},"inputs":3}"#)]));
     let resolved = Turn::new().resolve(given).unwrap();
     assert_eq!(resolved.unused, ["apple", "inputs", "zebra"]);
@@ -193,7 +193,7 @@ fn locked_inputs_are_the_operators() {
     let defaults = [("topic".to_owned(), json("\"ours\""))];
     let mut given = Given::new(&form);
     given.configured(&defaults);
-    given.remembered(&json(r#"{"tone":"casual"}"#));
+    given.remembered(&json(r#"{"tone":"casual"}"#), &[]);
     assert_eq!(shown(&turn.resolve(given.clone()).unwrap().inputs), r#"{"topic":"ours","tone":"casual"}"#);
     for value in ["\"mine\"", "null", "5"] {
         let mut given = given.clone();
@@ -203,7 +203,7 @@ fn locked_inputs_are_the_operators() {
     }
     // What was remembered before the operator locked it does not count, and nobody can be asked for it.
     let mut given = Given::new(&form);
-    given.remembered(&json(r#"{"topic":"mine"}"#));
+    given.remembered(&json(r#"{"topic":"mine"}"#), &turn.locked);
     assert!(violations(turn.resolve(given))[0].contains("which the operator has not set"));
 }
 
@@ -217,7 +217,7 @@ fn the_text_has_one_place() {
     let ours = (r#"{"text":"hi\n\"there\""}"#.to_owned(), false);
     assert_eq!(said(given.clone()).unwrap(), ours);
     given.configured(&[("text".to_owned(), json("\"a\""))]);
-    given.remembered(&json(r#"{"text":"b"}"#));
+    given.remembered(&json(r#"{"text":"b"}"#), &[]);
     assert_eq!(said(given.clone()).unwrap(), ours);
     given.message(&message(None, vec![data(r#"{"text":null}"#)]));
     assert_eq!(said(given.clone()).unwrap(), ours);
@@ -245,7 +245,7 @@ fn only_what_callers_said_for_good_is_remembered() {
     let file = r#"{"type":"image","transfer_method":"remote_url","url":"https://h/a.png"}"#;
     let mut given = Given::new(&form);
     given.configured(&[("a".to_owned(), json("\"configured\""))]);
-    given.remembered(&json(r#"{"b":1.0,"c":2,"x":3}"#));
+    given.remembered(&json(r#"{"b":1.0,"c":2,"x":3}"#), &[]);
     given.message(&message(None, vec![data(&format!(r#"{{"c":null,"d":"yes","f":{file}}}"#))]));
     let resolved = Turn::text("text", "hi").resolve(given).unwrap();
     assert_eq!(resolved.to_remember().get(), r#"{"b":1.0,"d":true}"#);
@@ -260,8 +260,8 @@ fn what_no_longer_fits_the_form_is_forgotten() {
     let form = topic_form();
     let mut given = Given::new(&form);
     given.configured(&[("tone".to_owned(), json("\"formal\"")), ("words".to_owned(), json("\"many\""))]);
-    given.remembered(&json(r#"{"tone":"rude","topic":5,"notes":"n"}"#));
-    given.remembered(&json("[]"));
+    given.remembered(&json(r#"{"tone":"rude","topic":5,"notes":"n"}"#), &[]);
+    given.remembered(&json("[]"), &[]);
     let resolved = Turn::new().resolve(given).unwrap();
     assert_eq!(shown(&resolved.inputs), r#"{"tone":"formal","notes":"n"}"#);
     assert_eq!(names(&resolved.missing), ["topic"]);
@@ -319,7 +319,7 @@ proptest! {
         let form = topic_form();
         let mut given = Given::new(&form);
         given.configured(&[("topic".to_owned(), any.clone())]);
-        given.remembered(&any);
+        given.remembered(&any, &[]);
         given.metadata("metadata", Some(&any));
         let inside = json(&format!("{{\"inputs\":{}, \"{URI}\":{}}}", any.get(), any.get()));
         given.metadata("metadata", Some(&inside));

@@ -11,6 +11,9 @@ use super::from_dify::Counts;
 use crate::core::message::Json;
 
 /// A parked turn.
+///
+/// The variant's name stands around its members: a tag among them would have serde read them twice, which raw JSON, as
+/// the fields of a form are read, does not bear.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Memo {

@@ -64,7 +64,7 @@ impl<'a> Plan<'a> {
         let mut given = Given::new(&app.form);
         given.configured(&operator.inputs);
         if let Some(remembered) = request.remembered {
-            given.remembered(remembered);
+            given.remembered(remembered, &operator.locked_inputs);
         }
         for (message, metadata) in request.messages() {
             given.metadata("metadata", metadata);
@@ -119,6 +119,7 @@ pub fn check_answer(
     text: Option<(String, String)>,
 ) -> Result<Vec<(String, String)>, Error> {
     let mut given = Given::new(&app.form);
+    given.configured(&operator.inputs);
     given.metadata("metadata", metadata);
     given.message(message);
     given.texts(&text.into_iter().collect());
@@ -131,7 +132,8 @@ pub fn check_answer(
     };
     let assigned = slots::assign(&files, &places, |variable| given.described_files(variable))?;
     let filled: BTreeSet<String> = assigned.iter().filter_map(input_of).collect();
-    let beside = Beside { locked: &[], slot: &TextSlot::Query, text: "", files: &filled };
+    let locked = &operator.locked_inputs;
+    let beside = Beside { locked, slot: &TextSlot::Query, text: "", files: &filled };
     given.resolve(&beside).map(|resolved| resolved.links).map_err(Error::InvalidParams)
 }
 

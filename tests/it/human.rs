@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::support::Gateway;
 use super::support::client::PATIENCE;
-use super::support::human_dify::{HumanDify, Script};
+use super::support::human_dify::{HumanDify, Script, Trouble};
 
 /// How a client speaks.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -66,7 +66,9 @@ impl Walker {
     }
 
     async fn with(human: &HumanDify, (way, is_stream): (Way, bool), limits: Limits) -> Self {
-        let gateway = Gateway::with(&human.dify.url(), &[], limits).await;
+        // Nobody waits for a Dify that says nothing.
+        let env = [("DIFY_FIRST_EVENT_TIMEOUT", "300ms")];
+        let gateway = Gateway::with(&human.dify.url(), &env, limits).await;
         Self { gateway, way, is_stream, seen: String::new() }
     }
 
@@ -734,4 +736,105 @@ async fn who_subscribes_sees_the_whole_walk_in_order() {
         assert_eq!(heard.text, "Before the question. Approved with: enjoy", "{way:?}");
         check_secrets(&script, &walker);
     }
+}
+
+#[tokio::test]
+async fn an_answer_that_cannot_be_handed_in_is_asked_for_again() {
+    for trouble in [Trouble::BadGateway, Trouble::Silent, Trouble::Ends] {
+        for way in [(Way::V1, true), (Way::V03, false)] {
+            let script = Script::chatflow();
+            let human = HumanDify::of(script.clone()).await;
+            let mut walker = Walker::before(&human, way).await;
+            let asked = walker.begin().await;
+            human.trouble_next(trouble);
+            let again = walker.say(&walker.text_part("Approve"), Some(&asked)).await;
+            assert_eq!(again.state, "input-required", "{trouble:?}");
+            let why = again.question().lines().next().unwrap_or_default().to_owned();
+            assert!(
+                why.contains("could not be handed in") && why.contains("send it again"),
+                "{trouble:?}: {why}"
+            );
+            assert!(human.submissions().is_empty(), "{trouble:?}");
+            let done = walker.say(&walker.text_part("approve: enjoy"), Some(&again)).await;
+            assert_eq!(done.text, "Before the question. Approved with: enjoy", "{trouble:?}");
+            check_secrets(&script, &walker);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_dify_no_longer_has_fails() {
+    let script = Script::workflow();
+    let human = HumanDify::of(script.clone()).await;
+    let mut walker = Walker::before(&human, (Way::V1, true)).await;
+    let asked = walker.begin().await;
+    human.trouble_next(Trouble::Gone);
+    let done = walker.say(&walker.text_part("Approve"), Some(&asked)).await;
+    assert_eq!(done.state, "failed");
+    assert!(human.submissions().is_empty() && human.dify.stops().is_empty());
+    check_secrets(&script, &walker);
+}
+
+#[tokio::test]
+async fn a_run_that_goes_on_slowly_after_another_answered_is_heard_as_it_speaks() {
+    let mut script = Script::chatflow();
+    script.holds_after = Some(0);
+    let human = HumanDify::of(script.clone()).await;
+    let mut walker = Walker::with(&human, (Way::V1, true), eager()).await;
+    let asked = walker.begin().await;
+    human.answer_elsewhere("reject");
+    let joined = async {
+        while human.all("GET", "/v1/workflow/").is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, joined).await.expect("joined");
+    let mut stream = walker.gateway.client.stream("SubscribeToTask", &json!({"id": asked.task})).await;
+    let mut events = vec![stream.next().await.expect("the task")];
+    human.release();
+    events.extend(stream.all().await);
+    let text: String = events.iter().map(|event| format!("data: {}\n", event.data)).collect();
+    walker.seen.push_str(&text);
+    let heard = walker.follow(&text);
+    assert_eq!(heard.state, "completed");
+    assert_eq!(heard.text, "Before the question. Rejected with: enjoy");
+    assert_eq!(heard.deltas, ["Rejected with: ", "enjoy"]);
+    assert!(human.submissions().is_empty());
+    check_secrets(&script, &walker);
+}
+
+#[tokio::test]
+async fn a_shutdown_while_it_waits_ends_the_task_and_leaves_the_run_alone() {
+    let script = Script::workflow();
+    let human = HumanDify::of(script.clone()).await;
+    let mut walker = Walker::before(&human, (Way::V1, true)).await;
+    let asked = walker.begin().await;
+    let stream = walker.gateway.client.stream("SubscribeToTask", &json!({"id": asked.task})).await;
+    let before = human.dify.received().len();
+    walker.gateway.begin_shutdown();
+    let events = stream.all().await;
+    let text: String = events.iter().map(|event| format!("data: {}\n", event.data)).collect();
+    let heard = walker.follow(&text);
+    assert_eq!(heard.state, "failed");
+    assert!(text.contains("\"retryable\":true"), "{text}");
+    assert_eq!(human.dify.received().len(), before, "nothing was asked of Dify");
+}
+
+#[tokio::test]
+async fn of_two_answers_at_once_one_counts() {
+    let script = Script::chatflow();
+    let human = HumanDify::of(script.clone()).await;
+    let mut walker = Walker::before(&human, (Way::V1, false)).await;
+    let asked = walker.begin().await;
+    let answers = ["Approve", "Reject"].map(|text| {
+        let params = walker.params(&walker.text_part(text), Some(&asked));
+        let client = walker.gateway.client.clone();
+        async move { client.rpc("SendMessage", &params).await }
+    });
+    let answers = futures_util::future::join_all(answers).await;
+    let codes: Vec<Option<i64>> = answers.iter().map(|answer| answer["error"]["code"].as_i64()).collect();
+    assert!(codes == [None, Some(-32004)] || codes == [Some(-32004), None], "{answers:?}");
+    assert_eq!(human.submissions().len(), 1);
+    assert_eq!(walker.get(&asked).await.state, "completed");
+    check_secrets(&script, &walker);
 }

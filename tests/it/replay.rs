@@ -534,3 +534,91 @@ async fn every_recorded_stream_of_1_14_2() {
 async fn every_recorded_stream_of_0_15_3() {
     insta::assert_snapshot!(replay("0.15.3", 76).await);
 }
+
+/// The runs that waited, each with what was recorded of it later.
+const WAYS_ON: [(&str, &str); 11] = [
+    ("chatflow_human_input", "chatflow_human_events_after_submit"),
+    ("chatflow_human_input_2", "chatflow_human_events_no_snapshot"),
+    ("chatflow_human_stop_run", "chatflow_human_events_after_stop"),
+    ("chatflow_human_timeout_run", "chatflow_human_timeout_events"),
+    ("human_input", "human_input_events_after_submit"),
+    ("human_input", "human_input_events_finished"),
+    ("human_input", "human_input_events_other_user"),
+    ("human_input_3", "human_input_events_continue_on_pause"),
+    ("human_input_plain_events", "human_input_events_no_snapshot"),
+    ("human_input_stop_run", "human_input_events_after_stop"),
+    ("human_input_timeout_run", "human_input_timeout_events"),
+];
+
+/// A Dify whose one run waits, and is then found as it was recorded.
+async fn waiting_dify(run: &str, events: &str, mode: &'static str) -> FakeDify {
+    let recorded = |name: &str| Recorded::of(&format!("1.14.2/{name}"));
+    let (begin, other) = (recorded(run), recorded(run));
+    let (events, form, taken) =
+        (recorded(events), recorded("human_input_form_get"), recorded("human_input_submit"));
+    FakeDify::with(
+        "1.14.2",
+        move |_| begin.reply(),
+        move |received| match (received.method.as_str(), received.path.as_str()) {
+            ("POST", "/v1/workflows/run") => Some(other.reply()),
+            ("GET", path) if path.starts_with("/v1/workflow/") => Some(events.reply()),
+            ("GET", path) if path.starts_with("/v1/form/") => Some(form.reply()),
+            ("POST", path) if path.starts_with("/v1/form/") => Some(taken.reply()),
+            _ => recorded::describe("1.14.2", mode, received),
+        },
+    )
+    .await
+}
+
+#[tokio::test]
+async fn every_recorded_way_on_of_a_run_that_waited() {
+    let mut shown = String::new();
+    for (run, events) in WAYS_ON {
+        let mode = if run.starts_with("chatflow") { "advanced-chat" } else { "workflow" };
+        let dify = waiting_dify(run, events, mode).await;
+        let gateway = Gateway::before(&dify, &[]).await;
+        let recorded = |name: &str| Recorded::of(&format!("1.14.2/{name}"));
+        let mut body = recorded(run).body;
+        if recorded(events).status == 200 {
+            body.extend(recorded(events).body);
+        }
+        let plain = plain_reading(body, mode);
+        writeln!(shown, "{run}, {events}").expect("written");
+        for (dialect, method) in [("1.0", "SendStreamingMessage"), ("0.3", "message/stream")] {
+            let context = format!("{run}-{events}-{dialect}");
+            let say = |text: &str| match dialect {
+                "1.0" => send(text, Some(&context)),
+                _ => send_03(text, Some(&context)),
+            };
+            let asked = called(&gateway, method, &say("go")).await;
+            assert_eq!(hear(dialect, &asked).end, "input-required", "{run}");
+            let mut answer = say("Approve");
+            let first: Value = asked
+                .lines()
+                .find_map(|line| serde_json::from_str(line.strip_prefix("data: ")?).ok())
+                .expect("the task");
+            let task = first["result"].get("task").unwrap_or(&first["result"]);
+            answer["message"]["taskId"] = task["id"].clone();
+            let text = called(&gateway, method, &answer).await;
+            let heard = hear(dialect, &text);
+            writeln!(shown, "  {dialect}: {}", heard.order.join(" ")).expect("written");
+            if let Some(outputs) = &plain.outputs {
+                check_outputs(&format!("{run} in {dialect}"), &heard, &text, outputs);
+            }
+            // Of one that failed only what was said is left; one that ended unheard does not say it again.
+            let get = if dialect == "1.0" { "GetTask" } else { "tasks/get" };
+            let task: Value =
+                serde_json::from_str(&called(&gateway, get, &json!({"id": task["id"]})).await).expect("JSON");
+            assert_eq!(
+                Heard::of_task(dialect, &task["result"]).text,
+                plain.text,
+                "{run}, {events} in {dialect}"
+            );
+        }
+        let handed_in =
+            dify.received().iter().filter(|it| it.method == "POST" && it.path.contains("form")).count();
+        writeln!(shown, "  answers handed in: {handed_in}, stops: {}\n", dify.stops().len())
+            .expect("written");
+    }
+    insta::assert_snapshot!(shown);
+}

@@ -79,7 +79,7 @@ async fn serve(mut stream: TcpStream, files: Arc<Files>, paths: Arc<Mutex<Vec<St
             }
             Step::Wait(gate) => gate.notified().await,
             Step::Hang => std::future::pending().await,
-            Step::Cut | Step::WaitForStop(_) => return,
+            Step::Cut | Step::Relay(_) | Step::WaitForStop(_) => return,
         }
     }
 }

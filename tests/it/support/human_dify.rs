@@ -227,6 +227,19 @@ enum Trick {
     Steal,
 }
 
+/// What whoever joins the run finds instead, once.
+#[derive(Clone, Copy, Debug)]
+pub enum Trouble {
+    /// A proxy's page.
+    BadGateway,
+    /// A stream that ends before it tells anything.
+    Ends,
+    /// Dify no longer has the run.
+    Gone,
+    /// A stream that tells nothing.
+    Silent,
+}
+
 struct Now {
     begun: usize,
     user: Option<String>,
@@ -235,6 +248,9 @@ struct Now {
     /// How the first run has ended.
     end: Option<String>,
     trick: Option<Trick>,
+    trouble: Option<Trouble>,
+    /// What is not said yet.
+    held: Vec<String>,
 }
 
 struct State {
@@ -258,6 +274,8 @@ impl HumanDify {
             joined: Vec::new(),
             end: None,
             trick: None,
+            trouble: None,
+            held: Vec::new(),
         };
         let state = Arc::new(State { script, now: Mutex::new(now) });
         let (chat, other) = (Arc::clone(&state), Arc::clone(&state));
@@ -295,6 +313,20 @@ impl HumanDify {
         self.state.now.lock().expect("no panic").trick = Some(Trick::Expire);
     }
 
+    /// Whoever joins next has this trouble.
+    pub fn trouble_next(&self, trouble: Trouble) {
+        self.state.now.lock().expect("no panic").trouble = Some(trouble);
+    }
+
+    /// The run says what was held back.
+    pub fn release(&self) {
+        let mut now = self.state.now.lock().expect("no panic");
+        let held = std::mem::take(&mut now.held);
+        now.say(&held);
+        now.end = held.last().cloned();
+        now.joined.clear();
+    }
+
     /// The answers that were handed in.
     pub fn submissions(&self) -> Vec<Received> {
         self.all("POST", "/v1/form/human_input/")
@@ -304,6 +336,17 @@ impl HumanDify {
     pub fn all(&self, method: &str, path: &str) -> Vec<Received> {
         let received = self.dify.received().into_iter();
         received.filter(|it| it.method == method && it.path.starts_with(path)).collect()
+    }
+}
+
+impl Now {
+    fn say(&self, frames: &[String]) {
+        for joined in &self.joined {
+            for frame in frames {
+                // Who has gone does not hear it.
+                let _ = joined.send(frame.clone().into_bytes());
+            }
+        }
     }
 }
 
@@ -397,12 +440,8 @@ impl State {
         };
         let frames = frames(std::str::from_utf8(said).expect("UTF-8"));
         let count = script.holds_after.unwrap_or(frames.len()).min(frames.len());
-        for joined in &now.joined {
-            for frame in &frames[..count] {
-                // Who has gone does not hear it.
-                let _ = joined.send(frame.clone().into_bytes());
-            }
-        }
+        now.say(&frames[..count]);
+        now.held = frames[count..].to_vec();
         if is_last && script.holds_after.is_none() {
             now.end = frames.last().cloned();
             now.joined.clear();
@@ -425,12 +464,20 @@ impl State {
         if now.user.as_deref().is_none_or(|user| !given("user", user)) {
             return Recorded::of("1.14.2/human_input_events_other_user").reply();
         }
+        let ping = || Step::Send(b"event: ping\n\n".to_vec());
+        match now.trouble.take() {
+            Some(Trouble::BadGateway) => return Reply::html(502),
+            Some(Trouble::Ends) => return Reply::stream(vec![ping()]),
+            Some(Trouble::Gone) => return Recorded::of("1.14.2/human_input_events_other_user").reply(),
+            Some(Trouble::Silent) => return Reply::stream(vec![ping(), Step::Hang]),
+            None => {}
+        }
         if let Some(end) = &now.end {
             return Reply::bytes(end.clone());
         }
         let (snapshot, goes_on) =
             (given("include_state_snapshot", "true"), given("continue_on_pause", "true"));
-        let mut steps = vec![Step::Send(b"event: ping\n\n".to_vec())];
+        let mut steps = vec![ping()];
         if snapshot {
             let is_first_open = now.forms[0] == Form::Open || self.script.answered.is_empty();
             let said = if is_first_open { &self.script.snapshot } else { &self.script.snapshot_after };
