@@ -6,8 +6,8 @@ const text = (value) => ({ kind: "text", value });
 const data = (value) => ({ kind: "data", value });
 
 /**
- * The checks of both apps, by name. The judge gives `ask`, `look`, `followTask`, `cancel` and `expectRefused`, which speak
- * of tasks as `shown` does, and `expect`, `expectEqual`, `fetched` and `nonce`.
+ * The checks of both apps, by name. The judge gives `ask`, `look`, `followTask`, `cancel` and `expectRefused`, which
+ * speak of tasks as `shown` does, and `expect`, `expectEqual`, `fetched` and `nonce`.
  */
 export function demos({ ask, look, followTask, cancel, expectRefused, expect, expectEqual, fetched, nonce }) {
   /** What a task that waits for somebody asks: its text, and what it says to programs. */
