@@ -1,7 +1,10 @@
 """What the two Python judges ask of the demo apps: a decision by a person, and a form with a file.
 
-A judge gives itself as a module with `ask`, `look`, `cancel` and `expect_refused`, which speak of tasks as `judge.Shown`.
+A judge gives itself as a module with `ask`, `look`, `follow`, `cancel` and `expect_refused`, which speak of tasks as
+`judge.Shown`.
 """
+
+import asyncio
 
 from judge import Part, expect, expect_equal, fetched, nonce
 
@@ -88,6 +91,20 @@ class Approval:
         expect_equal("the state after the right one", shown.state, "completed")
         expect_equal("the answer", shown.text, f"{before}Approved. Go ahead. Comment: no objections")
 
+    async def follow_waiting(self):
+        waiting, before = await self.begin()
+        begun = asyncio.Event()
+        following = asyncio.create_task(self.judge.follow(waiting.task_id, begun))
+        # awaited below; should it fail before it begins, this ends too
+        await asyncio.wait([following, asyncio.create_task(begun.wait())], return_when=asyncio.FIRST_COMPLETED)
+        decided = await self.judge.ask([text("Approve: good")], waiting.task_id, waiting.context_id, streaming=False)
+        followed = await following
+        rest = "Approved. Go ahead. Comment: good"
+        expect_equal("what the follower's first event has of the answer", followed.answer.pieces[0], before)
+        expect_equal("the follower's new text", "".join(followed.answer.pieces[1:]), rest)
+        expect_equal("the task as the follower saw it", followed, decided)
+        expect_equal("the state", followed.state, "completed")
+
     async def cancel_waiting(self):
         waiting, before = await self.begin()
         for shown in [await self.judge.cancel(waiting.task_id), await self.judge.look(waiting.task_id)]:
@@ -101,6 +118,7 @@ class Approval:
             "approve": self.approve,
             "reject": self.reject,
             "wrong-action": self.wrong_action,
+            "follow-waiting": self.follow_waiting,
             "cancel-waiting": self.cancel_waiting,
         }
 

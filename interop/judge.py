@@ -65,6 +65,13 @@ class Part:
     media_type: str = ""
 
 
+def joined(parts):
+    """An artifact's parts; if all of them are text, as one."""
+    if all(part.kind == "text" for part in parts):
+        return [Part("text", "".join(part.value for part in parts))]
+    return parts
+
+
 @dataclass
 class Shown:
     """A task as a client saw it, in the words of neither protocol version."""

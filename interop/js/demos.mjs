@@ -6,10 +6,10 @@ const text = (value) => ({ kind: "text", value });
 const data = (value) => ({ kind: "data", value });
 
 /**
- * The checks of both apps, by name. The judge gives `ask`, `look`, `cancel` and `expectRefused`, which speak of tasks as
- * `shown` does, and `expect`, `expectEqual`, `fetched` and `nonce`.
+ * The checks of both apps, by name. The judge gives `ask`, `look`, `followTask`, `cancel` and `expectRefused`, which
+ * speak of tasks as `shown` does, and `expect`, `expectEqual`, `fetched` and `nonce`.
  */
-export function demos({ ask, look, cancel, expectRefused, expect, expectEqual, fetched, nonce }) {
+export function demos({ ask, look, followTask, cancel, expectRefused, expect, expectEqual, fetched, nonce }) {
   /** What a task that waits for somebody asks: its text, and what it says to programs. */
   function askedOf(shown) {
     expectEqual("the state", shown.state, "input-required");
@@ -104,6 +104,22 @@ export function demos({ ask, look, cancel, expectRefused, expect, expectEqual, f
       const shown = await ask([data({ action: "approve" })], { place });
       expectEqual("the state after the right one", shown.state, "completed");
       expectEqual("the answer", shown.text, `${before}Approved. Go ahead. Comment: no objections`);
+    },
+
+    async "follow-waiting"() {
+      const { before, place } = await begin();
+      let following;
+      await new Promise((resolve) => {
+        following = followTask(place.taskId, resolve);
+        following.catch(resolve); // awaited below
+      });
+      const decided = await ask([text("Approve: good")], { place, streaming: false });
+      const followed = await following;
+      const rest = "Approved. Go ahead. Comment: good";
+      expectEqual("what the follower's first event has of the answer", followed.answer.pieces[0], before);
+      expectEqual("the follower's new text", followed.answer.pieces.slice(1).join(""), rest);
+      expectEqual("the task as the follower saw it", bare(followed), bare(decided));
+      expectEqual("the state", followed.state, "completed");
     },
 
     async "cancel-waiting"() {

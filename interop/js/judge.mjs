@@ -87,6 +87,12 @@ function partsOf(parts) {
   }));
 }
 
+/** An artifact's parts; if all of them are text, as one. */
+function joined(parts) {
+  if (parts.some(({ kind }) => kind !== "text")) return parts;
+  return [{ kind: "text", value: parts.map(({ value }) => value).join(""), name: "", mediaType: "" }];
+}
+
 function answerOf(task) {
   const answers = task.artifacts.filter((artifact) => artifact.name === "answer");
   expectEqual("the number of artifacts named answer", answers.length, 1);
@@ -150,8 +156,10 @@ async function follow(events, onUpdate) {
     } else if (payload?.$case === "artifactUpdate" && payload.value.artifact.name === "answer") {
       told.answer.update(payload.value);
     } else if (payload?.$case === "artifactUpdate") {
-      expect(!payload.value.append, "an artifact that comes in one piece says append");
-      told.others[payload.value.artifact.name] = partsOf(payload.value.artifact.parts);
+      const { append, artifact } = payload.value;
+      expect(!append || artifact.name in told.others, `the first update of ${artifact.name} says append`);
+      const before = append ? told.others[artifact.name] : [];
+      told.others[artifact.name] = joined([...before, ...partsOf(artifact.parts)]);
     }
     await onUpdate?.(told);
   }
@@ -188,10 +196,20 @@ const shownTask = (task) => shown(task.id, task.contextId, task.status, artifact
 async function ask(parts, { place, streaming = true, accepted } = {}) {
   const clientConfig = accepted && { acceptedOutputModes: accepted };
   if (!streaming) return shownTask(await send(parts, place, clientConfig));
-  const { taskId, contextId, status, answer, others } = await stream(parts, { place, clientConfig });
+  return shownTold(await stream(parts, { place, clientConfig }));
+}
+
+/** The task as a stream told it. */
+function shownTold({ taskId, contextId, status, answer, others }) {
   const whole = { kind: "text", value: answer.text, name: "", mediaType: "" };
   const artifacts = answer.pieces.length > 0 ? { answer: [whole], ...others } : others;
   return shown(taskId, contextId, status, artifacts, answer);
+}
+
+/** Follows a task to its end, as a second client; `onBegin` is called with the first event. */
+async function followTask(id, onBegin) {
+  const agent = await client();
+  return shownTold(await follow(agent.resubscribeTask({ id, tenant: "" }), onBegin));
 }
 
 async function look(id) {
@@ -302,7 +320,7 @@ async function passes(name, check) {
   }
 }
 
-const asked = { client, message, send, stream, follow, drained, ask, look, cancel };
+const asked = { client, message, send, stream, follow, drained, ask, look, followTask, cancel };
 const told = { FINAL, answerOf, textOf, fetched };
 const wanted = { expect, expectEqual, expectError, expectRefused, expectState, expectStopped };
 const judge = { app, baseUrl, nonce, sleep, ...asked, ...told, ...wanted };

@@ -27,7 +27,7 @@ from a2a.types import (
 from a2a.utils import get_message_text
 
 import demos
-from judge import Answer, Part, Shown, Suite, expect, expect_equal, nonce, run
+from judge import Answer, Part, Shown, Suite, expect, expect_equal, joined, nonce, run
 
 SUITE = Suite()
 FINAL = {TaskState.completed, TaskState.failed, TaskState.canceled, TaskState.rejected}
@@ -78,10 +78,8 @@ def parts_of(parts):
 
 def shown_task(task, answer=None):
     said = task.status.message
-    artifacts = {artifact.name: parts_of(artifact.parts) for artifact in task.artifacts or []}
-    if "answer" in artifacts:
-        # the client keeps what is appended as parts of their own
-        artifacts["answer"] = [Part("text", answer_of(task))]
+    # the client keeps what is appended as parts of their own
+    artifacts = {artifact.name: joined(parts_of(artifact.parts)) for artifact in task.artifacts or []}
     code = (said.metadata or {}).get("code") if said else None
     parts = parts_of(said.parts) if said else []
     return Shown(task.id, task.context_id, task.status.state.value, parts, artifacts, code, answer)
@@ -157,6 +155,17 @@ async def ask(parts, task_id=None, context_id=None, streaming=True, accepted=Non
 async def look(task_id):
     async with await client() as agent:
         return shown_task(await agent.get_task(TaskQueryParams(id=task_id)))
+
+
+async def follow(task_id, begun):
+    """Follows a task to its end; `begun` is set with the first event."""
+
+    async def begin(_):
+        begun.set()
+
+    async with await client() as agent:
+        told = await Followed().read(agent.resubscribe(TaskIdParams(id=task_id)), begin)
+    return shown_task(told.task, told.answer)
 
 
 async def cancel(task_id):

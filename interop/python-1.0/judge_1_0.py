@@ -37,7 +37,7 @@ from a2a.utils.errors import (
 from google.protobuf.json_format import MessageToDict
 
 import demos
-from judge import Answer, Part, Shown, Suite, expect, expect_equal, nonce, run
+from judge import Answer, Part, Shown, Suite, expect, expect_equal, joined, nonce, run
 
 SUITE = Suite()
 FINAL = {
@@ -137,9 +137,12 @@ class Followed:
                 update = event.artifact_update
                 self.answer.update("".join(p.text for p in update.artifact.parts), update.append, update.last_chunk)
             elif kind == "artifact_update":
-                expect(not event.artifact_update.append, "an artifact that comes in one piece says append")
                 artifact = event.artifact_update.artifact
-                self.others[artifact.name] = parts_of(artifact.parts)
+                parts = parts_of(artifact.parts)
+                if event.artifact_update.append:
+                    expect(artifact.name in self.others, f"the first update of {artifact.name} says append")
+                    parts = joined([*self.others[artifact.name], *parts])
+                self.others[artifact.name] = parts
             if on_update is not None:
                 await on_update(self)
         expect(self.status is not None, "the stream was empty")
@@ -168,6 +171,17 @@ async def ask(parts, task_id=None, context_id=None, streaming=True, accepted=Non
 async def look(task_id):
     async with await client() as agent:
         return shown_task(await agent.get_task(GetTaskRequest(id=task_id)))
+
+
+async def follow(task_id, begun):
+    """Follows a task to its end; `begun` is set with the first event."""
+
+    async def begin(_):
+        begun.set()
+
+    async with await client() as agent:
+        told = await Followed().read(agent.subscribe(SubscribeToTaskRequest(id=task_id)), begin)
+    return told.shown()
 
 
 async def cancel(task_id):

@@ -122,9 +122,15 @@ impl Follower {
                 self.answer.update(&update)?
             }
             StreamResponse::ArtifactUpdate(update) => {
-                ensure!(update.append != Some(true), "an artifact that comes in one piece says append");
-                let Artifact { name, parts, .. } = update.artifact;
-                self.others.insert(name.unwrap_or_default(), parts);
+                let Artifact { name, mut parts, .. } = update.artifact;
+                let name = name.unwrap_or_default();
+                if update.append == Some(true) {
+                    let before = self.others.remove(&name);
+                    let before = before.with_context(|| format!("the first update of {name} says append"))?;
+                    // only texts are appended to
+                    parts = vec![Part::text(text_of(&before) + &text_of(&parts))];
+                }
+                self.others.insert(name, parts);
             }
             StreamResponse::Task(_) | StreamResponse::Message(_) => {
                 anyhow::bail!("a second task or a message came")

@@ -5,7 +5,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
 use crate::judge::{Suite, expect_equal, nonce};
-use crate::shown::{Send, Shown, cancel, look};
+use crate::shown::{Send, Shown, cancel, follow, look, told};
 
 const APPROVED: &str = "Approved. Go ahead. Comment: ";
 const REJECTED: &str = "Rejected. Please do not spend it. Comment: ";
@@ -16,6 +16,7 @@ pub async fn run(suite: &Suite) -> usize {
         + suite.check("approve", approve(suite)).await
         + suite.check("reject", reject(suite)).await
         + suite.check("wrong-action", wrong_action(suite)).await
+        + suite.check("follow-waiting", follow_waiting(suite)).await
         + suite.check("cancel-waiting", cancel_waiting(suite)).await
 }
 
@@ -95,6 +96,21 @@ async fn wrong_action(suite: &Suite) -> Result<()> {
     let (shown, _) = decision(json!({"action": "approve"})).to(&waiting).watch(suite).await?;
     expect_equal("the state after the right one", &shown.state, &TaskState::Completed)?;
     expect_equal("the answer", &shown.text(), &Some(format!("{before}{APPROVED}no objections")))
+}
+
+async fn follow_waiting(suite: &Suite) -> Result<()> {
+    let (waiting, before) = begin(suite).await?;
+    let follower = follow(suite, &waiting.id).await?;
+    let decided = Send::new(vec![Part::text("Approve: good")]).to(&waiting).wait(suite).await?;
+    let (followed, answer) = told(follower.finish().await?);
+    expect_equal(
+        "what the follower's first event has of the answer",
+        &answer.pieces.first(),
+        &Some(&before),
+    )?;
+    expect_equal("the follower's new text", &answer.pieces[1..].concat(), &format!("{APPROVED}good"))?;
+    expect_equal("the task as the follower saw it", &followed, &decided)?;
+    expect_equal("the state", &followed.state, &TaskState::Completed)
 }
 
 async fn cancel_waiting(suite: &Suite) -> Result<()> {

@@ -34,7 +34,7 @@ pub fn cancel_request(id: &str) -> CancelTaskRequest {
     CancelTaskRequest { id: id.to_owned(), metadata: None, tenant: None }
 }
 
-fn subscribe_request(id: &str) -> SubscribeToTaskRequest {
+pub fn subscribe_request(id: &str) -> SubscribeToTaskRequest {
     SubscribeToTaskRequest { id: id.to_owned(), tenant: None }
 }
 

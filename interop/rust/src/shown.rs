@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
 
 use crate::answer::{Answer, Follower, artifacts_of, text_of};
-use crate::core::{cancel_request, get_request};
+use crate::core::{cancel_request, get_request, subscribe_request};
 use crate::judge::{Suite, message_of, task};
 
 /// A task as a client saw it.
@@ -116,13 +116,7 @@ impl<'a> Send<'a> {
     /// A stream, to its end; and how the answer came.
     pub async fn watch(self, suite: &Suite) -> Result<(Shown, Answer)> {
         let events = suite.client().await?.send_streaming_message(&self.request()).await?;
-        let Follower { task_id, context_id, status, answer, others, .. } =
-            Follower::begin(events).await?.finish().await?;
-        let mut artifacts = others;
-        if !answer.pieces.is_empty() {
-            artifacts.insert("answer".to_owned(), vec![Part::text(answer.text())]);
-        }
-        Ok((Shown::new(task_id, context_id, status, artifacts), answer))
+        Ok(told(Follower::begin(events).await?.finish().await?))
     }
 
     /// Blocking and as a stream, it must be refused for what it says.
@@ -132,6 +126,21 @@ impl<'a> Send<'a> {
         crate::judge::expect_error(code, client.send_message(&self.clone().request()).await)?;
         crate::judge::expect_error(code, client.send_streaming_message(&self.request()).await)
     }
+}
+
+/// The task as a stream told it, and how the answer came.
+pub fn told(follower: Follower) -> (Shown, Answer) {
+    let Follower { task_id, context_id, status, answer, others, .. } = follower;
+    let mut artifacts = others;
+    if !answer.pieces.is_empty() {
+        artifacts.insert("answer".to_owned(), vec![Part::text(answer.text())]);
+    }
+    (Shown::new(task_id, context_id, status, artifacts), answer)
+}
+
+/// Begins to follow a task.
+pub async fn follow(suite: &Suite, id: &str) -> Result<Follower> {
+    Follower::begin(suite.client().await?.subscribe_to_task(&subscribe_request(id)).await?).await
 }
 
 pub async fn look(suite: &Suite, id: &str) -> Result<Shown> {
