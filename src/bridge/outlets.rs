@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use futures_util::stream::{self, FuturesUnordered};
+use futures_util::stream::{self, FuturesOrdered};
 use futures_util::{FutureExt, StreamExt};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -52,7 +52,7 @@ impl std::fmt::Debug for Outlets {
 pub(super) struct Gathering<'a> {
     outlets: &'a Outlets,
     turn: &'a TurnRequest,
-    coming: FuturesUnordered<BoxFuture<'a, Whole>>,
+    coming: FuturesOrdered<BoxFuture<'a, Whole>>,
     at_once: Arc<Semaphore>,
 }
 
@@ -60,7 +60,7 @@ impl<'a> Gathering<'a> {
     /// None yet.
     pub(super) fn new(outlets: &'a Outlets, turn: &'a TurnRequest) -> Self {
         let at_once = Arc::new(Semaphore::new(AT_ONCE));
-        Self { outlets, turn, coming: FuturesUnordered::new(), at_once }
+        Self { outlets, turn, coming: FuturesOrdered::new(), at_once }
     }
 
     /// A file was found.
@@ -71,7 +71,7 @@ impl<'a> Gathering<'a> {
             let _permit = at_once.acquire().await;
             outlets.artifact(found, turn).await
         };
-        self.coming.push(coming.boxed());
+        self.coming.push_back(coming.boxed());
     }
 
     /// Whether none is on its way.
@@ -79,7 +79,7 @@ impl<'a> Gathering<'a> {
         self.coming.is_empty()
     }
 
-    /// The next one that has come; nothing ever, if none is on its way. Dropping the future loses nothing.
+    /// The next one, in the order in which they were found; nothing ever, if none is on its way. Dropping the future loses nothing.
     pub(super) async fn next(&mut self) -> Whole {
         match self.coming.next().await {
             Some(whole) => whole,

@@ -178,9 +178,7 @@ impl TaskLog {
     pub fn resume(&self, message: Arc<Message>, at: Timestamp) -> Result<(), IllegalMove> {
         let mut inner = self.lock();
         inner.head.status.state.advance(TaskState::Working)?;
-        if let Some(question) = question(&inner.head) {
-            inner.head.history.push(Arc::new(question));
-        }
+        inner.keep_question();
         inner.head.history.push(message);
         let status = Arc::new(Status::plain(TaskState::Working, at));
         inner.head.status = Arc::clone(&status);
@@ -188,6 +186,11 @@ impl TaskLog {
         drop(inner);
         self.wake.send_replace(());
         Ok(())
+    }
+
+    /// The task waits no longer for an answer: its question joins the history.
+    pub fn keep_question(&self) {
+        self.lock().keep_question();
     }
 
     /// Ends a task that nobody can end otherwise, as failed; nothing if it has ended.
@@ -251,6 +254,13 @@ impl TaskLog {
 }
 
 impl Inner {
+    fn keep_question(&mut self) {
+        let Some(question) = question(&self.head) else { return };
+        if self.head.history.last().is_none_or(|last| last.id != question.id) {
+            self.head.history.push(Arc::new(question));
+        }
+    }
+
     pub(super) fn facts(&self) -> &Arc<Facts> {
         &self.head.facts
     }

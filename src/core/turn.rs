@@ -150,6 +150,7 @@ impl Turn {
             answer = &mut hears => Some(answer.ok()),
             () = self.shared.backend.watch(&parked, &user) => Some(None),
         };
+        self.live.log.keep_question();
         // Whoever has taken the way here before it is closed will come.
         let answer = match answer? {
             None if !self.live.mailbox.close() => hears.await.ok(),
