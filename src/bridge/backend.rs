@@ -246,7 +246,8 @@ impl Backend for DifyBackend {
         async move {
             if turn.stop.is_cancelled() {
                 // Nothing runs at Dify yet, or it waits and is left waiting.
-                return Outcome::Stopped { confirmed: true };
+                let confirmed = !turn.resume.as_ref().is_some_and(|resume| resume.parked.leaves_work);
+                return Outcome::Stopped { confirmed };
             }
             let app = App { means: self.means(), info: self.known_app().await, backend: self };
             run::run(&app, &turn, sink).await

@@ -85,7 +85,7 @@ pub(super) async fn park(means: Means<'_>, turn: &TurnRequest, paused: Paused) -
         last_number,
         counts: told.counts,
     });
-    Outcome::InputRequired(Parked { ask, memo: memo.write() })
+    Outcome::InputRequired(Parked { ask, leaves_work: true, memo: memo.write() })
 }
 
 /// The form with its text filled in. In what Dify tells of a run's past, the text is still a template.

@@ -159,7 +159,7 @@ fn others(run: &PausedRun, answered: usize) -> Vec<String> {
 
 fn stopped() -> Went {
     // A run that waits is not stopped at Dify: it would go on waiting, and end badly once its form is answered.
-    over(Outcome::Stopped { confirmed: true }, None)
+    over(Outcome::Stopped { confirmed: false }, None)
 }
 
 fn over(outcome: Outcome, cause: Option<Error>) -> Went {

@@ -144,7 +144,11 @@ fn missing(app: &App<'_>, plan: &Plan<'_>, texts: &BTreeMap<String, String>) -> 
     }
     let names = plan.missing().iter().map(|field| field.variable.clone()).collect();
     let memo = Memo::Inputs(memo::MissingInputs { missing: names, texts: texts.clone() });
-    Outcome::InputRequired(Parked { ask: ask::for_inputs(plan.missing()), memo: memo.write() })
+    Outcome::InputRequired(Parked {
+        ask: ask::for_inputs(plan.missing()),
+        leaves_work: false,
+        memo: memo.write(),
+    })
 }
 
 async fn attempts(
@@ -263,7 +267,7 @@ async fn after_people(
     match went {
         Went::AskAgain(why) => {
             let ask = ask::for_forms(&run.forms, Some(&why));
-            Outcome::InputRequired(Parked { ask, memo: Memo::People(run.clone()).write() })
+            Outcome::InputRequired(Parked { ask, leaves_work: true, memo: Memo::People(run.clone()).write() })
         }
         Went::On(on) => {
             let On { ended, told, waiting } = *on;

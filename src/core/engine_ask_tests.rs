@@ -103,6 +103,7 @@ async fn a_task_that_waits_can_be_cancelled_and_can_go_on_by_itself() {
     assert_eq!(cancelled.status.state, TaskState::Canceled);
     let said: Vec<_> = cancelled.history.iter().filter_map(|message| message.parts[0].as_text()).collect();
     assert_eq!(said, ["ask", "Well?"], "the question is not lost");
+    assert_eq!(cancelled.facts.stop_confirmed, Some(false), "what waits at the backend goes on waiting");
     let stored = engine.0.store.task(&asked.id).await.expect("read").expect("kept");
     assert_eq!(stored.history.len(), 2);
     let late = engine.send(&Caller::anonymous(), answer(&asked, "fine")).await;

@@ -75,7 +75,7 @@ impl Scripted {
 
 fn asks() -> Outcome {
     let memo = serde_json::value::to_raw_value("secret").expect("json").into();
-    Outcome::InputRequired(Parked { ask: Ask { parts: vec![Part::text("Well?")] }, memo })
+    Outcome::InputRequired(Parked { ask: Ask { parts: vec![Part::text("Well?")] }, leaves_work: true, memo })
 }
 
 impl Backend for Scripted {

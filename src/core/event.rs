@@ -68,6 +68,8 @@ pub struct Ask {
 pub struct Parked {
     /// What is asked.
     pub ask: Ask,
+    /// Whether something waits at the backend too, and goes on waiting when the task is cancelled.
+    pub leaves_work: bool,
     /// What the backend must know to go on. Its own affair, and secret: it never leaves the gateway.
     pub memo: Json,
 }

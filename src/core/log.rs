@@ -20,7 +20,7 @@ use super::artifact::Whole;
 use super::event::{Failure, Status, StatusNote, TextArtifact};
 use super::facts::{Facts, FactsUpdate};
 use super::ids::{Caller, MessageId};
-use super::message::{Message, Role};
+use super::message::Message;
 use super::state::{IllegalMove, TaskState};
 use super::task::{Artifact, Task};
 
@@ -255,7 +255,7 @@ impl TaskLog {
 
 impl Inner {
     fn keep_question(&mut self) {
-        let Some(question) = question(&self.head) else { return };
+        let Some(question) = self.head.question() else { return };
         if self.head.history.last().is_none_or(|last| last.id != question.id) {
             self.head.history.push(Arc::new(question));
         }
@@ -366,21 +366,6 @@ impl Inner {
 
 fn artifact(text: &Text, version: Option<&String>) -> Artifact {
     Artifact::Text { kind: text.kind, text: version.cloned().unwrap_or_default() }
-}
-
-/// What the task asks, as a message of its own.
-fn question(task: &Task) -> Option<Message> {
-    let Some((id, StatusNote::Ask(ask))) = &task.status.note else { return None };
-    Some(Message {
-        id: id.clone(),
-        role: Role::Agent,
-        parts: ask.parts.clone(),
-        context_id: Some(task.context_id.clone()),
-        task_id: Some(task.id.clone()),
-        metadata: None,
-        extensions: Vec::new(),
-        reference_task_ids: Vec::new(),
-    })
 }
 
 /// Puts an artifact where the earlier one of its id is, or at the end.

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::artifact::Whole;
-use super::event::{Status, TextArtifact};
+use super::event::{Status, StatusNote, TextArtifact};
 use super::facts::Facts;
 use super::ids::{Caller, ContextId, TaskId};
-use super::message::Message;
+use super::message::{Message, Role};
 
 /// One artifact of a task.
 #[derive(Clone, Debug)]
@@ -71,5 +71,20 @@ impl Task {
     /// The text of an artifact so far.
     pub fn text(&self, wanted: TextArtifact) -> Option<&str> {
         self.artifacts.iter().find_map(|artifact| artifact.as_text(wanted))
+    }
+
+    /// What the task asks, if it does, as a message of its own.
+    pub fn question(&self) -> Option<Message> {
+        let Some((id, StatusNote::Ask(ask))) = &self.status.note else { return None };
+        Some(Message {
+            id: id.clone(),
+            role: Role::Agent,
+            parts: ask.parts.clone(),
+            context_id: Some(self.context_id.clone()),
+            task_id: Some(self.id.clone()),
+            metadata: None,
+            extensions: Vec::new(),
+            reference_task_ids: Vec::new(),
+        })
     }
 }

@@ -113,16 +113,17 @@ impl Turn {
             match self.work(place.as_mut(), leg.resume.take(), &answers).await {
                 Outcome::InputRequired(parked) if !self.live.stop.token.is_cancelled() => {
                     drop(place);
+                    let confirmed = !parked.leaves_work;
                     match self.park(parked, &mut answers).await {
                         Some(next) => leg = next,
                         None => {
-                            self.settle(Outcome::Stopped { confirmed: true }).await;
+                            self.settle(Outcome::Stopped { confirmed }).await;
                             break;
                         }
                     }
                 }
-                Outcome::InputRequired(_) => {
-                    self.settle(Outcome::Stopped { confirmed: true }).await;
+                Outcome::InputRequired(parked) => {
+                    self.settle(Outcome::Stopped { confirmed: !parked.leaves_work }).await;
                     break;
                 }
                 outcome => {
