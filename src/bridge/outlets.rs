@@ -18,6 +18,7 @@ use crate::core::backend::TurnRequest;
 use crate::core::clock::Clock;
 use crate::core::message::{Content, Part, Served};
 use crate::egress::{Egress, FetchError};
+use crate::files::shelf::SMALL;
 use crate::files::{FileMeta, PutError, Shelf, Shelved};
 use crate::translate::from_dify::{Found, FoundSource};
 
@@ -108,6 +109,20 @@ impl Outlets {
         };
         let part = Part { content, filename: Some(name.clone()), media_type, metadata: None };
         Whole::of(artifact, name, part)
+    }
+
+    /// Puts an uploaded file of the caller on the shelf, if it is worth it: small ones may stay where they are.
+    pub(super) async fn keep_input(&self, turn: &TurnRequest, part: &Part, bytes: &Bytes) -> Option<Served> {
+        let shelf = self.shelf.as_ref().filter(|_| bytes.len() > SMALL)?;
+        let meta = FileMeta {
+            filename: part.filename.clone(),
+            media_type: part.media_type.clone(),
+            owner: turn.caller.clone(),
+            task_id: turn.task_id.clone(),
+            created_at: self.clock.now(),
+        };
+        let kept = shelf.put(meta, stream::iter([Ok::<_, Infallible>(bytes.clone())])).await;
+        kept.ok().map(|Shelved { id, size, small }| Served { id, size, small })
     }
 
     async fn keep_bytes(&self, meta: FileMeta, bytes: Bytes) -> Content {

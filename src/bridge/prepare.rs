@@ -8,9 +8,9 @@ use serde_json::value::to_raw_value;
 use url::Url;
 
 use super::means::Means;
-use crate::core::backend::TurnRequest;
+use crate::core::backend::{Sink, TurnRequest};
 use crate::core::event::{Failure, FailureSource, Outcome};
-use crate::core::message::{Content, Json, Part};
+use crate::core::message::{Content, Json, Part, Served};
 use crate::dify::app_info::AppMode;
 use crate::dify::file_kind::{self, FileKind};
 use crate::dify::request::{Endpoint, FileMapping, FileSource, Inputs, TurnBody, TurnKind};
@@ -27,6 +27,8 @@ pub(super) struct Prepared {
     inputs: Vec<(String, Json)>,
     files: Vec<Mapping>,
     workflow_id: Option<String>,
+    /// Files that are on the shelf now, by their place among all parts of the task's messages.
+    shelved: Vec<(usize, Served)>,
 }
 
 /// A file of the message.
@@ -81,6 +83,7 @@ impl Prepared {
     ) -> Result<Self, Outcome> {
         let mut files = Vec::new();
         let mut for_inputs = Vec::new();
+        let mut shelved = Vec::new();
         for (part, assignment) in &plan.files {
             let placing = place(means, turn, part, assignment);
             let mapping = tokio::select! {
@@ -88,6 +91,11 @@ impl Prepared {
                 () = turn.stop.cancelled() => return Err(Outcome::Stopped { confirmed: true }),
                 mapping = placing => mapping?,
             };
+            if let Content::Raw(bytes) = &part.content
+                && let Some(served) = means.outlets.keep_input(turn, part, bytes).await
+            {
+                shelved.push((assignment.part, served));
+            }
             match &assignment.slot {
                 Slot::Message => files.push(mapping),
                 Slot::Input(variable) => {
@@ -100,7 +108,23 @@ impl Prepared {
         }
         let inputs = plan.resolved.complete(&for_inputs);
         let workflow_id = means.operator.workflow_id.clone().filter(|_| *mode != AppMode::Completion);
-        Ok(Self { endpoint: endpoint(mode), query: plan.query, inputs, files, workflow_id })
+        Ok(Self { endpoint: endpoint(mode), query: plan.query, inputs, files, workflow_id, shelved })
+    }
+
+    /// Has the history name the files that are on the shelf: what was uploaded is not held for as long as the task is.
+    pub(super) fn tell_history(&mut self, turn: &TurnRequest, sink: &mut dyn Sink) {
+        for (place, served) in self.shelved.drain(..) {
+            let answers = turn.answers.iter().map(|told| &told.message);
+            let mut before = 0_usize;
+            for message in std::iter::once(&turn.message).chain(answers) {
+                let after = before.saturating_add(message.parts.len());
+                if (before..after).contains(&place) {
+                    sink.shelve(&message.id, place.saturating_sub(before), served);
+                    break;
+                }
+                before = after;
+            }
+        }
     }
 
     /// The endpoint that takes it.

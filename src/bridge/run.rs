@@ -118,7 +118,10 @@ async fn once(
         sink.remember(inputs);
     }
     match Prepared::of(app.means, turn, &app.info.mode, plan).await {
-        Ok(prepared) => attempts(app, turn, &prepared, sink).await,
+        Ok(mut prepared) => {
+            prepared.tell_history(turn, &mut *sink);
+            attempts(app, turn, &prepared, sink).await
+        }
         Err(outcome) => {
             reporting::log(turn, &outcome, None);
             Ok(outcome)

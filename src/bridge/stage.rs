@@ -19,7 +19,7 @@ use crate::core::error::Error;
 use crate::core::event::{Outcome, TaskEvent, TextArtifact};
 use crate::core::facts::FactsUpdate;
 use crate::core::ids::{Caller, ContextId, MessageId, TaskId};
-use crate::core::message::{Json, Message, Part, Role};
+use crate::core::message::{Json, Message, Part, Role, Served};
 use crate::dify::client::{Client, ClientSettings};
 use crate::egress::{self, Egress, EgressPolicy};
 use crate::files::{Shelf, ShelfSettings};
@@ -75,6 +75,10 @@ impl Sink for Notes {
             if self.refuses { Err(Error::Internal("no store".to_owned())) } else { Ok(()) }
         }
         .boxed()
+    }
+
+    fn shelve(&mut self, message: &MessageId, part: usize, served: Served) {
+        self.log.push(format!("shelved {message} {part}: {} bytes", served.size));
     }
 
     fn remember(&mut self, inputs: Json) {

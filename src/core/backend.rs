@@ -8,8 +8,8 @@ use tokio_util::sync::CancellationToken;
 use super::accepted::Accepted;
 use super::error::Error;
 use super::event::{Outcome, Parked, TaskEvent};
-use super::ids::{Caller, ContextId, TaskId};
-use super::message::{Json, Message};
+use super::ids::{Caller, ContextId, MessageId, TaskId};
+use super::message::{Json, Message, Served};
 
 /// What a caller says, as the backend looks at it before anything is begun.
 #[derive(Clone, Copy, Debug)]
@@ -107,6 +107,10 @@ pub trait Sink: Send {
     /// Keeps the inputs for the next turn, a JSON object. They are kept with the conversation's id, at the latest at
     /// the end of the turn.
     fn remember(&mut self, inputs: Json);
+
+    /// A file of one of the caller's messages is on the gateway's shelf: from now on the history names it instead of
+    /// holding its bytes. `part` counts the message's parts from 0.
+    fn shelve(&mut self, message: &MessageId, part: usize, served: Served);
 }
 
 /// Whether the backend could serve a turn now.

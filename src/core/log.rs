@@ -20,7 +20,7 @@ use super::artifact::Whole;
 use super::event::{Failure, Status, StatusNote, TextArtifact};
 use super::facts::{Facts, FactsUpdate};
 use super::ids::{Caller, MessageId};
-use super::message::Message;
+use super::message::{Content, Message, Served};
 use super::state::{IllegalMove, TaskState};
 use super::task::{Artifact, Task};
 
@@ -186,6 +186,15 @@ impl TaskLog {
         drop(inner);
         self.wake.send_replace(());
         Ok(())
+    }
+
+    /// A file of a message is on the shelf: the history names it from now on and holds its bytes no longer.
+    pub fn shelve(&self, message: &MessageId, part: usize, served: Served) {
+        let mut inner = self.lock();
+        let found = inner.head.history.iter_mut().find(|said| said.id == *message);
+        if let Some(part) = found.and_then(|said| Arc::make_mut(said).parts.get_mut(part)) {
+            part.content = Content::Served(served);
+        }
     }
 
     /// The task waits no longer for an answer: its question joins the history.

@@ -31,7 +31,7 @@ use super::facts::{Facts, FactsUpdate};
 use super::ids::MessageId;
 use super::live::Live;
 use super::log::TooLong;
-use super::message::{Json, Message};
+use super::message::{Json, Message, Served};
 use super::state::TaskState;
 use super::store::{ContextKey, ContextRecord};
 use super::task::Task;
@@ -375,6 +375,10 @@ impl Sink for LogSink<'_> {
             self.working();
             Ok(())
         })
+    }
+
+    fn shelve(&mut self, message: &MessageId, part: usize, served: Served) {
+        self.turn.live.log.shelve(message, part, served);
     }
 
     fn remember(&mut self, inputs: Json) {

@@ -72,12 +72,7 @@ impl<'a> Plan<'a> {
         }
         given.texts(request.texts);
         let files = request.files();
-        let places = Places {
-            form: &app.form,
-            upload: app.upload.as_ref(),
-            limits: app.limits,
-            locked: &operator.locked_inputs,
-        };
+        let places = places(app, operator);
         let described: Vec<CallerFile> = files.iter().map(|(file, _)| file.clone()).collect();
         let assigned = slots::assign(&described, &places, |variable| given.described_files(variable))?;
         let filled: BTreeSet<String> = assigned.iter().filter_map(input_of).collect();
@@ -124,17 +119,25 @@ pub fn check_answer(
     given.message(message);
     given.texts(&text.into_iter().collect());
     let files = CallerFile::of_message(message);
-    let places = Places {
-        form: &app.form,
-        upload: app.upload.as_ref(),
-        limits: app.limits,
-        locked: &operator.locked_inputs,
-    };
+    let places = places(app, operator);
     let assigned = slots::assign(&files, &places, |variable| given.described_files(variable))?;
     let filled: BTreeSet<String> = assigned.iter().filter_map(input_of).collect();
     let locked = &operator.locked_inputs;
     let beside = Beside { locked, slot: &TextSlot::Query, text: "", files: &filled };
     given.resolve(&beside).map(|resolved| resolved.links).map_err(Error::InvalidParams)
+}
+
+/// Where files can go. Apps without conversations have inputs for files; those of the message are a relic there, for
+/// apps that have no such input.
+fn places<'a>(app: &'a AppInfo, operator: &'a Operator) -> Places<'a> {
+    let has_inputs = app.form.fields.iter().any(|field| field.kind.files().is_some());
+    let of_message = app.mode.has_conversation() || !has_inputs;
+    Places {
+        form: &app.form,
+        upload: app.upload.as_ref().filter(|_| of_message),
+        limits: app.limits,
+        locked: &operator.locked_inputs,
+    }
 }
 
 impl<'a> Request<'a> {

@@ -315,3 +315,22 @@ async fn files_that_were_made_before_a_failure_are_given() {
     is(&task, "FAILED");
     assert_eq!(artifact_ids(&task), ["file-1"], "{task}");
 }
+
+#[tokio::test]
+async fn a_large_file_of_a_caller_is_named_in_the_history_and_not_held_there() {
+    let app = App::recorded("1.14.2", "chatflow_echo").await;
+    let gateway = app.gateway(&[]).await;
+    let large = vec![7_u8; 300 * 1024];
+    let part =
+        |bytes: &[u8]| json!({"raw": STANDARD.encode(bytes), "mediaType": "image/png", "filename": "a.png"});
+    let task = sent(&gateway.client, &say(json!([{"text": "look"}, part(&large), part(b"small")]))).await;
+    is(&task, "COMPLETED");
+    assert_eq!(app.uploads().await[0].bytes, large);
+    let parts = &task["history"][0]["parts"];
+    assert_eq!((&parts[1]["filename"], &parts[1]["mediaType"]), (&json!("a.png"), &json!("image/png")));
+    assert_eq!(parts[2]["raw"], STANDARD.encode("small"), "small ones stay as they came");
+    let kept = reqwest::get(parts[1]["url"].as_str().expect("an address")).await.expect("served");
+    assert_eq!(kept.bytes().await.expect("bytes"), large);
+    let stored = gateway.client.result("GetTask", &json!({"id": task["id"]})).await;
+    assert_eq!(stored["history"], task["history"]);
+}
