@@ -21,7 +21,7 @@ use crate::dify::client::{Client, ClientSettings, SetupError};
 use crate::edge::card::{CardSource, CardStyle, Overlay, OverlayError};
 use crate::edge::discovery::Cards;
 use crate::edge::routes::{self, Edge, EdgeSettings, Origins};
-use crate::egress::{self, Egress, EgressPolicy};
+use crate::egress::{self, Egress};
 use crate::files::{Shelf, ShelfSettings};
 use crate::store::memory::MemoryStore;
 use crate::translate::operator::Operator;
@@ -227,10 +227,8 @@ fn bytes(size: usize) -> u64 {
 }
 
 fn outlets(settings: &Settings, shelf: Option<Shelf>) -> Result<Outlets, AppError> {
-    // The entries were checked when the settings were read.
-    let policy = EgressPolicy::parse(&settings.push.egress_allow).unwrap_or_default();
     Ok(Outlets {
-        egress: Egress::new(policy, egress::Limits::default())?,
+        egress: Egress::new(settings.push.egress_allow.clone(), egress::Limits::default())?,
         shelf,
         max_bytes: bytes(settings.files.max_bytes),
         dify: settings.dify.url.clone(),

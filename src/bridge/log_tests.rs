@@ -76,3 +76,22 @@ async fn a_failed_turn_has_a_cause_in_the_log_only_if_there_is_one() {
     let [line] = &lines[..] else { panic!("{lines:#?}") };
     assert!(line.contains(r#"error.cause="dify refused the request: http 502, code none""#), "{line}");
 }
+
+#[tokio::test]
+async fn a_file_that_cannot_be_had_is_one_line_without_its_address() {
+    for (how, url, why) in [
+        ("tool_file", "ftp://files.example/a.png?sign=1", "not one of http or https"),
+        ("tool_file", "http://joe:hush@files.example/a.png", "has a user"),
+        ("remote_url", "https://10.0.0.1/a.png", "given by a stranger"),
+    ] {
+        let end = format!(
+            r#"{{"event":"message_end","task_id":"t1","metadata":{{}},"files":[{{"transfer_method":"{how}","url":"{url}"}}]}}"#
+        );
+        let lines = lines_of(stream([HELLO, &end], &[Step::End])).await;
+        let [line] = &lines[..] else { panic!("{lines:#?}") };
+        assert!(line.contains("WARN") && line.contains("cannot be had") && line.contains(why), "{line}");
+        for secret in ["a.png", "example", "10.0.0.1", "joe", "hush", "sign="] {
+            assert!(!line.contains(secret), "{line}");
+        }
+    }
+}

@@ -1,5 +1,6 @@
 //! Files that a turn gives: what the fold has found goes in, artifacts come out. A file is fetched at once, since Dify's
-//! addresses live for minutes, and put on the gateway's own shelf; where that cannot be, its address has to do.
+//! addresses live for minutes, and put on the gateway's own shelf; where that cannot be, its address has to do,
+//! if it is one that a client may be given; else a sentence takes its place.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -100,14 +101,23 @@ impl Outlets {
             task_id: turn.task_id.clone(),
             created_at: self.clock.now(),
         };
-        let (content, media_type) = match source {
-            FoundSource::Bytes(bytes) => (self.keep_bytes(meta, bytes).await, media_type),
+        let had = match source {
+            FoundSource::Bytes(bytes) => Ok((self.keep_bytes(meta, bytes).await, media_type)),
             FoundSource::Url { url, is_remote } => match self.dify.join(&url) {
                 Ok(url) => self.keep_url(meta, url, is_remote, turn).await,
-                Err(_) => (Content::Url(url), media_type),
+                Err(_) => Err(Unfit::NotWeb),
             },
         };
-        let part = Part { content, filename: Some(name.clone()), media_type, metadata: None };
+        let part = match had {
+            Ok((content, media_type)) => {
+                Part { content, filename: Some(name.clone()), media_type, metadata: None }
+            }
+            Err(unfit) => {
+                tracing::warn!(task.id = %turn.task_id, error = %unfit, "a file of an answer cannot be had");
+                let content = Content::Text(format!("{name}: this file cannot be had"));
+                Part { content, filename: None, media_type: None, metadata: None }
+            }
+        };
         Whole::of(artifact, name, part)
     }
 
@@ -137,16 +147,18 @@ impl Outlets {
         }
     }
 
-    /// The file on the shelf, with the media type that its server told if Dify told none; or its address.
+    /// The file on the shelf, with the media type that its server told if Dify told none; or its address, if a client
+    /// may be given that.
     async fn keep_url(
         &self,
         mut meta: FileMeta,
         url: Url,
         is_remote: bool,
         turn: &TurnRequest,
-    ) -> (Content, Option<String>) {
+    ) -> Result<(Content, Option<String>), Unfit> {
+        check_form(&url)?;
         let told = meta.media_type.clone();
-        let Some(shelf) = &self.shelf else { return (Content::Url(url.into()), told) };
+        let Some(shelf) = &self.shelf else { return Ok((self.link(&url, is_remote).await?, told)) };
         let fetching = async {
             let fetched = match is_remote {
                 true => self.egress.fetch(&url, self.max_bytes).await,
@@ -162,15 +174,49 @@ impl Outlets {
                 .map_err(Trouble::Put)
         };
         let trouble = match timeout(FETCH_LIMIT, fetching).await {
-            Ok(Ok(kept)) => return kept,
+            Ok(Ok(kept)) => return Ok(kept),
+            // By itself, or where it redirects to.
+            Ok(Err(Trouble::Fetch(FetchError::Refused(_)))) if is_remote => return Err(Unfit::Refused),
             Ok(Err(trouble)) => trouble,
             Err(_) => Trouble::Late,
         };
+        let link = self.link(&url, is_remote).await?;
         // Of the address only its host may stand in the log: whoever has a signed one can read the file.
         let host = url.host_str().unwrap_or_default();
         tracing::warn!(task.id = %turn.task_id, host, error = %trouble, "a file of an answer is only linked to");
-        (Content::Url(url.into()), told)
+        Ok((link, told))
     }
+
+    /// The address itself. One that somebody outside gave to Dify is a stranger's word: it must not lead a client to
+    /// where the gateway would not go. Dify's own may be private, as whole intranets are.
+    async fn link(&self, url: &Url, is_remote: bool) -> Result<Content, Unfit> {
+        if is_remote {
+            self.egress.classify(url).await.map_err(|_| Unfit::Refused)?;
+        }
+        Ok(Content::Url(url.to_string()))
+    }
+}
+
+/// Whether an address is of a form that clients are given.
+fn check_form(url: &Url) -> Result<(), Unfit> {
+    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+        return Err(Unfit::NotWeb);
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(Unfit::UserInfo);
+    }
+    Ok(())
+}
+
+/// Why a client is not given a file's address. For the log, so without anything of the address.
+#[derive(Debug, thiserror::Error)]
+enum Unfit {
+    #[error("its address is not one of http or https")]
+    NotWeb,
+    #[error("its address was given by a stranger and is refused: it is not public, not https, or not found")]
+    Refused,
+    #[error("its address has a user or a password in it")]
+    UserInfo,
 }
 
 /// Why a file is not on the shelf.

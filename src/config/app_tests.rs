@@ -2,6 +2,7 @@
 
 use super::tests::Place;
 use super::*;
+use crate::egress::EgressPolicy;
 
 fn inputs_of(settings: &Settings) -> Vec<(&str, &str)> {
     settings.dify.inputs.0.iter().map(|(name, value)| (name.as_str(), value.get())).collect()
@@ -114,14 +115,31 @@ fn served_files_have_a_folder_and_bounds() {
 #[test]
 fn egress_is_opened_to_hosts_addresses_and_blocks() {
     let allow = |text: &str| Place::with_key().env("EGRESS_ALLOW", text).settings().push.egress_allow;
-    assert_eq!(allow("10.0.0.0/8, minio,*.internal"), ["10.0.0.0/8", "minio", "*.internal"]);
+    let listed = |entries: &[&str]| {
+        EgressPolicy::parse(&entries.iter().map(|&entry| entry.to_owned()).collect::<Vec<_>>()).unwrap()
+    };
+    assert_eq!(allow("10.0.0.0/8, minio,*.internal"), listed(&["10.0.0.0/8", "minio", "*.internal"]));
     assert_eq!(allow(r#"["fd00::/8","::1","[::1]","127.0.0.1","a.b-c.d"]"#).len(), 5);
     let toml = Place::with_key().file("gateway.toml", "[push]\negress_allow = ['minio']");
-    assert_eq!(toml.settings().push.egress_allow, ["minio"]);
-    for bad in
-        ["10.0.0.0/33", "::/129", "10.0.0.0/+8", "http://h", "h/8", "h:80", "*", "a..b", "a b", "-/8", "[1]"]
-    {
+    assert_eq!(toml.settings().push.egress_allow, listed(&["minio"]));
+    for (bad, wrong) in [
+        ("10.0.0.0/33", "too long a prefix"),
+        ("::/129", "too long a prefix"),
+        // Bits of a host behind the block's own: it is not plain what is meant.
+        ("10.0.0.1/8", "bits beyond its prefix"),
+        ("minio,fd00::1/64", "\"fd00::1/64\" has an address with bits beyond"),
+        ("10.0.0.0/+8", "no number after its slash"),
+        ("http://h", "is a URL"),
+        ("h/8", "no IP address"),
+        ("h:80", "neither a host name nor an address"),
+        ("*", "neither a host name nor an address"),
+        ("a..b", "neither a host name nor an address"),
+        ("a b", "neither a host name nor an address"),
+        ("127.1", "not written in full"),
+        ("-/8", "no IP address"),
+        ("[1]", "not a JSON list of strings"),
+    ] {
         let problem = Place::with_key().env("EGRESS_ALLOW", bad).problem();
-        assert!(problem.starts_with("EGRESS_ALLOW"), "{bad}: {problem}");
+        assert!(problem.starts_with("EGRESS_ALLOW") && problem.contains(wrong), "{bad}: {problem}");
     }
 }

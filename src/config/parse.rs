@@ -9,6 +9,8 @@ use std::time::Duration;
 use figment::value::{Num, Value};
 use url::Url;
 
+use crate::egress::EgressPolicy;
+
 /// Why a value cannot be used.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Wrong {
@@ -241,40 +243,11 @@ pub(super) fn host(value: &Value) -> Result<String, Wrong> {
 }
 
 /// Names of hosts, addresses and blocks of addresses.
-pub(super) fn egress_allow(value: &Value) -> Result<Vec<String>, Wrong> {
+pub(super) fn egress_allow(value: &Value) -> Result<EgressPolicy, Wrong> {
     const ALLOWED: &str = "allowed: host names such as files.example.com or *.example.com, addresses such as 10.1.2.3, \
                            and blocks such as 10.0.0.0/8, as a JSON list or with commas between them";
-    let entries = list(value, ALLOWED)?;
-    match entries.iter().find(|entry| !is_egress_entry(entry.trim())) {
-        Some(entry) => {
-            let what =
-                format!("{} is neither a host name nor an address nor a block of addresses", shown(entry));
-            Err(Wrong::new(what, ALLOWED))
-        }
-        None => Ok(entries.iter().map(|entry| entry.trim().to_owned()).collect()),
-    }
-}
-
-fn is_egress_entry(entry: &str) -> bool {
-    if let Some((address, bits)) = entry.split_once('/') {
-        let most = match address.parse::<IpAddr>() {
-            Ok(IpAddr::V4(_)) => 32,
-            Ok(IpAddr::V6(_)) => 128,
-            Err(_) => return false,
-        };
-        return bits.bytes().all(|byte| byte.is_ascii_digit())
-            && bits.parse::<u8>().is_ok_and(|bits| bits <= most);
-    }
-    let bare = entry.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(entry);
-    if bare.parse::<IpAddr>().is_ok() {
-        return true;
-    }
-    let name = entry.strip_prefix("*.").or_else(|| entry.strip_prefix('.')).unwrap_or(entry);
-    let is_label = |label: &str| {
-        !label.is_empty()
-            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
-    };
-    name.split('.').all(is_label)
+    EgressPolicy::parse(&list(value, ALLOWED)?)
+        .map_err(|bad| Wrong::new(format!("{} {}", shown(&bad.entry), bad.problem), ALLOWED))
 }
 
 /// The number and the unit behind it. The number has digits only; `_` between them is allowed.

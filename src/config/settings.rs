@@ -9,6 +9,7 @@ use secrecy::SecretString;
 use url::Url;
 
 use crate::core::message::Json;
+use crate::egress::EgressPolicy;
 
 /// Everything that can be configured.
 #[derive(Clone, Debug)]
@@ -209,7 +210,7 @@ pub struct Files {
 pub struct Push {
     /// Hosts, addresses and blocks of addresses that may be called although they are not public: `host.example.com`,
     /// `*.example.com`, `10.1.2.3`, `10.0.0.0/8`.
-    pub egress_allow: Vec<String>,
+    pub egress_allow: EgressPolicy,
 }
 
 /// The Agent Card: `[card]`.

@@ -97,7 +97,7 @@ fn the_defaults_are_those_that_are_documented() {
     assert_eq!(settings.store.max_tasks, 100_000);
     assert_eq!(settings.files.dir, None);
     assert_eq!((settings.files.max_bytes, settings.files.max_total), (20_971_520, 1_073_741_824));
-    assert_eq!(settings.push.egress_allow, [""; 0]);
+    assert!(settings.push.egress_allow.is_empty());
     assert_eq!(settings.card.file, None);
     assert_eq!(settings.card.style, CardStyle::Hybrid);
     assert_eq!(settings.log.filter, "info");

@@ -128,8 +128,9 @@ impl Egress {
         self.follow(url, max_bytes, None).await
     }
 
-    /// The same, save that the host of `trusted` may be at any address and speak plain http: the operator has
-    /// configured it. A redirect to another host is judged as ever.
+    /// The same, save that the origin of `trusted` (scheme, host and port) may be at any address and speak plain
+    /// http: the operator has configured it. Only `url` itself is trusted; where it redirects to is judged as ever,
+    /// back to the same origin too.
     ///
     /// # Errors
     /// [`FetchError`], here until the head is there and later in the body.
@@ -164,11 +165,12 @@ impl Egress {
         })
     }
 
-    /// The first answer that is not a redirect, and where it is from.
-    async fn hops(&self, url: &Url, trusted: Option<&Url>) -> Result<(Url, Response), FetchError> {
+    /// The first answer that is not a redirect, and where it is from. Trust ends with the first hop: what a redirect
+    /// names is the server's word, not the operator's.
+    async fn hops(&self, url: &Url, mut trusted: Option<&Url>) -> Result<(Url, Response), FetchError> {
         let mut url = url.clone();
         for _ in 0..=MAX_REDIRECTS {
-            let checked = self.gate.check(&url, trusted).await?;
+            let checked = self.gate.check(&url, trusted.take()).await?;
             let client =
                 self.client(checked.addresses).map_err(|error| FetchError::of(error, &host(&url)))?;
             let sent = client.get(url.clone()).send().await;

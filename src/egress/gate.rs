@@ -46,7 +46,7 @@ impl Gate {
         Self { policy, resolver, patience }
     }
 
-    /// Looks the host up, once, and judges all its addresses. A `trusted` host may be anywhere.
+    /// Looks the host up, once, and judges all its addresses. A URL of the very origin of `trusted` may be anywhere.
     pub(super) async fn check(&self, url: &Url, trusted: Option<&Url>) -> Result<Checked, Refused> {
         let is_plain = match url.scheme() {
             "http" => true,
@@ -60,7 +60,7 @@ impl Gate {
         let is_named = match host {
             Host::Domain(name) => self.policy.allows_host(name),
             Host::Ipv4(_) | Host::Ipv6(_) => false,
-        } || trusted.is_some_and(|trusted| is_same_host(url, trusted));
+        } || trusted.is_some_and(|trusted| url.origin() == trusted.origin());
         let mut addresses = self.addresses(&host).await?;
 
         let (mut are_all_listed, mut are_all_public) = (true, true);
@@ -97,9 +97,4 @@ impl Gate {
             Ok(Ok(_) | Err(_)) | Err(_) => Err(not_found()),
         }
     }
-}
-
-fn is_same_host(one: &Url, other: &Url) -> bool {
-    let name = |url: &Url| url.host_str().map(|host| host.strip_suffix('.').unwrap_or(host).to_owned());
-    name(one).is_some() && name(one) == name(other)
 }

@@ -67,6 +67,16 @@ impl EgressPolicy {
         Ok(())
     }
 
+    /// How many entries the list has.
+    pub const fn len(&self) -> usize {
+        self.blocks.len() + self.hosts.len()
+    }
+
+    /// Whether nothing is allowed beyond the public internet.
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Whether the list names this host, so that it may be at any address.
     pub fn allows_host(&self, host: &str) -> bool {
         let host = host.strip_suffix('.').unwrap_or(host);
@@ -146,7 +156,8 @@ mod tests {
 
     #[test]
     fn addresses_are_matched_by_value() {
-        let policy = policy(&["127.0.0.0/8", "fd00::/8", "10.1.2.3", "[::1]"]).unwrap();
+        let policy = policy(&["127.0.0.0/8", "fd00::/8", "10.1.2.3", "[::1]", "minio"]).unwrap();
+        assert_eq!((policy.len(), policy.is_empty()), (5, false));
         for address in ["127.0.0.1", "::ffff:127.0.0.1", "fd12::1", "10.1.2.3", "::1"] {
             assert!(policy.allows_address(address.parse().unwrap()), "{address}");
         }
@@ -158,6 +169,7 @@ mod tests {
     #[test]
     fn an_empty_list_allows_nothing() {
         let policy = policy(&[]).unwrap();
+        assert!(policy.is_empty());
         assert!(!policy.allows_host("localhost") && !policy.allows_address("127.0.0.1".parse().unwrap()));
     }
 

@@ -13,6 +13,7 @@ use url::Url;
 use wiremock::matchers::{method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
+use super::gate::Gate;
 use super::resolve::Resolve;
 use super::testing::Script;
 use super::*;
@@ -269,26 +270,47 @@ async fn four_redirects_are_followed_and_a_fifth_is_not() {
 }
 
 #[tokio::test]
-async fn only_the_trusted_host_is_free_of_the_judgement() {
-    let away = ResponseTemplate::new(302).insert_header("location", "https://inside.example/");
-    let server = serving("/away", away).await;
+async fn only_the_trusted_origin_is_free_of_the_judgement_and_only_until_it_redirects() {
+    let to = |location: &str| ResponseTemplate::new(302).insert_header("location", location);
+    let server = serving("/away", to("https://inside.example/")).await;
     let file = ResponseTemplate::new(200).set_body_string("x");
-    Mock::given(path("/files/1")).respond_with(file).mount(&server).await;
+    for (at, answer) in [("/files/1", file), ("/back", to("/files/1"))] {
+        Mock::given(path(at)).respond_with(answer).mount(&server).await;
+    }
     let port = server.address().port();
-    let (egress, _) = egress(&[], &[("dify", &[&["127.0.0.1"]]), ("inside.example", &[&["10.0.0.1"]])]);
-    let trusted = url("http://dify:5001/v1");
+    let names: &[(&str, &[&[&str]])] =
+        &[("dify", &[&["127.0.0.1"]]), ("dify.", &[&["127.0.0.1"]]), ("inside.example", &[&["10.0.0.1"]])];
+    let (egress, _) = egress(&[], names);
+    let trusted = url(&format!("http://dify:{port}/v1"));
 
     let at = url(&format!("http://dify:{port}/files/1"));
     let found = egress.fetch_trusted(&at, 10, &trusted).await.unwrap();
     assert_eq!(whole(found).await.unwrap(), b"x");
     let error = egress.fetch(&at, 10).await.expect_err("not trusted");
     assert_eq!(error.to_string(), "dify is not a public host");
-    let elsewhere = url(&format!("http://127.0.0.1:{port}/files/1"));
-    let error = egress.fetch_trusted(&elsewhere, 10, &trusted).await.expect_err("another host");
-    assert_eq!(error.to_string(), "127.0.0.1 is not a public host");
-    let away = url(&format!("http://dify:{port}/away"));
-    let error = egress.fetch_trusted(&away, 10, &trusted).await.expect_err("led away");
-    assert_eq!(error.to_string(), "inside.example is not a public host");
+    for (elsewhere, problem) in [
+        (format!("http://127.0.0.1:{port}/files/1"), "127.0.0.1 is not a public host"),
+        (format!("http://dify.:{port}/files/1"), "dify. is not a public host"),
+        (format!("https://dify:{port}/files/1"), "dify is not a public host"),
+        ("http://dify/files/1".to_owned(), "dify is not a public host"),
+        (format!("http://dify:{port}/away"), "inside.example is not a public host"),
+        (format!("http://dify:{port}/back"), "dify is not a public host"),
+    ] {
+        let error = egress.fetch_trusted(&url(&elsewhere), 10, &trusted).await.expect_err(&elsewhere);
+        assert_eq!(error.to_string(), problem, "{elsewhere}");
+    }
+    let paths: Vec<String> = server
+        .received_requests()
+        .await
+        .unwrap()
+        .iter()
+        .map(|request| request.url.path().to_owned())
+        .collect();
+    assert_eq!(paths, ["/files/1", "/away", "/back"], "nobody was led on");
+    // A port that is not written is that of the scheme.
+    let gate = Gate::new(EgressPolicy::default(), Script::of(names), LATE);
+    let (plain, full) = (url("http://dify/x"), url("http://dify:80/v1"));
+    assert!(gate.check(&plain, Some(&full)).await.is_ok());
 }
 
 #[tokio::test]

@@ -18,6 +18,9 @@ const RECORDED: &str = "http://127.0.0.1:5001";
 const TEXT_PATH: &str = "/files/ea5b7e76-38d4-4e4d-ab26-9116219e111b/file-preview";
 const DOT_PATH: &str = "/files/bda4b7a8-95bb-4c96-8df7-dd3bab43d404/file-preview";
 
+/// Lets the gateway go to the file servers of these tests: they are not of Dify's own origin.
+const ALLOW: (&str, &str) = ("EGRESS_ALLOW", "127.0.0.1");
+
 /// The recorded run whose outputs are a text and a picture, with these files behind it.
 async fn run_with_files(server: &FileServer) -> App {
     let body = String::from_utf8(recorded("1.14.2/workflow_file_ok")).expect("UTF-8");
@@ -53,7 +56,7 @@ fn accepting(mut params: Value, modes: &[&str]) -> Value {
 async fn files_of_outputs_are_fetched_once_and_served() {
     let server = both_files().await;
     let app = run_with_files(&server).await;
-    let gateway = app.gateway(&[]).await;
+    let gateway = app.gateway(&[ALLOW]).await;
     let task = sent(&gateway.client, &say(document())).await;
     is(&task, "COMPLETED");
     let mut ids = artifact_ids(&task);
@@ -131,8 +134,10 @@ async fn files_are_only_linked_to_where_that_is_wanted_or_nothing_else_can_be() 
     .await;
     for (server, env, asked) in [
         (&good, &[("FILES", "link")][..], 0),
-        (&large, &[("FILES_MAX_BYTES", "1024")][..], 2),
-        (&broken, &[][..], 2),
+        (&large, &[("FILES_MAX_BYTES", "1024"), ALLOW][..], 2),
+        (&broken, &[ALLOW][..], 2),
+        // Another port of Dify's host is not Dify.
+        (&good, &[][..], 0),
     ] {
         let app = run_with_files(server).await;
         let gateway = app.gateway(env).await;
@@ -152,7 +157,7 @@ async fn files_are_only_linked_to_where_that_is_wanted_or_nothing_else_can_be() 
 async fn a_small_file_is_in_the_answer_for_who_asks_for_its_type() {
     let server = both_files().await;
     let app = run_with_files(&server).await;
-    let gateway = app.gateway(&[]).await;
+    let gateway = app.gateway(&[ALLOW]).await;
     let bytes = json!(STANDARD.encode(DOT));
     let modes = ["image/png", "text/plain"];
     let params = || accepting(say(document()), &modes);
@@ -233,30 +238,86 @@ async fn files_of_a_chat_message_come_by_event_and_with_its_end() {
     assert!(!task.to_string().contains("sign="), "{task}");
 }
 
-#[tokio::test]
-async fn what_somebody_outside_gave_dify_is_fetched_only_where_anybody_may_go() {
-    let inside = FileServer::at("127.0.0.2", |_| file("image/png", DOT)).await;
-    let remote = json!({
-        "dify_model_identity": "__dify__file__", "type": "image", "transfer_method": "remote_url",
-        "remote_url": inside.url("/a.png"), "filename": "a.png", "extension": ".png", "mime_type": "image/png",
-        "size": -1, "related_id": null, "url": inside.url("/a.png")
+/// An app whose run gives one file, got in this way from this address.
+async fn run_with_file_at(transfer_method: &str, url: &str) -> App {
+    let file = json!({
+        "dify_model_identity": "__dify__file__", "type": "image", "transfer_method": transfer_method,
+        "remote_url": url, "filename": "a\n.png", "extension": ".png", "mime_type": "image/png",
+        "size": -1, "related_id": null, "url": url
     });
-    let app = App::answering("1.14.2", "workflow_ok", move |request| {
-        (request.url.path() == "/v1/workflows/run").then(|| events(&ran(&json!({"f": remote}))))
+    App::answering("1.14.2", "workflow_ok", move |request| {
+        (request.url.path() == "/v1/workflows/run").then(|| events(&ran(&json!({"f": file}))))
     })
-    .await;
-    let gateway = app.gateway(&[]).await;
+    .await
+}
+
+#[tokio::test]
+async fn what_somebody_outside_gave_dify_is_had_only_where_anybody_may_go() {
+    let inside = FileServer::at("127.0.0.2", |_| file("image/png", DOT)).await;
+    let app = run_with_file_at("remote_url", &inside.url("/a.png")).await;
+    for files in ["serve", "link"] {
+        let gateway = app.gateway(&[("FILES", files)]).await;
+        let task = gateway.client.send("x", None).await;
+        is(&task, "COMPLETED");
+        let whole = artifact(&task, "file-1").expect("a file");
+        assert_eq!(
+            whole["parts"],
+            json!([{"text": format!("{}: this file cannot be had", whole["name"].as_str().expect("a name"))}])
+        );
+        assert!(!whole["name"].as_str().expect("a name").contains('\n'), "{whole}");
+        assert!(!task.to_string().contains("127.0.0.2"), "{task}");
+        assert_eq!(inside.connections(), 0);
+    }
+    // The operator lets it through.
+    let gateway = app.gateway(&[("FILES", "link"), ("EGRESS_ALLOW", "127.0.0.2")]).await;
     let task = gateway.client.send("x", None).await;
-    is(&task, "COMPLETED");
-    assert_eq!(inside.connections(), 0);
     assert_eq!(artifact(&task, "file-1").expect("a file")["parts"][0]["url"], inside.url("/a.png"));
+}
+
+#[tokio::test]
+async fn where_a_strangers_file_redirects_to_a_private_place_there_is_no_file() {
+    let away = |_: &str| bare("302 Found", "Location: http://127.0.0.3:9/a.png\r\n");
+    let server = FileServer::start(away).await;
+    let app = run_with_file_at("remote_url", &server.url("/a.png")).await;
+    let gateway = app.gateway(&[ALLOW]).await;
+    let task = gateway.client.send("x", None).await;
+    assert_eq!(server.connections(), 1);
+    assert!(artifact(&task, "file-1").expect("a file")["parts"][0]["text"].is_string(), "{task}");
+}
+
+#[tokio::test]
+async fn no_client_gets_an_address_that_is_not_http_or_names_a_user() {
+    for (transfer_method, url, is_given) in [
+        ("tool_file", "ftp://files.example/a.png", false),
+        ("tool_file", "file:///etc/passwd", false),
+        ("tool_file", "javascript:alert(1)", false),
+        ("tool_file", "data:image/png;base64,eA==", false),
+        ("tool_file", "http://", false),
+        ("tool_file", "http://user@127.0.0.1:9/a.png", false),
+        ("tool_file", "http://user:word@127.0.0.1:9/a.png", false),
+        ("remote_url", "javascript:alert(1)", false),
+        ("remote_url", "https://user:word@8.8.8.8/a.png", false),
+        ("remote_url", "http://169.254.169.254/latest/meta-data/", false),
+        ("remote_url", "https://[::ffff:10.0.0.1]/a.png", false),
+        // Dify's own may be private.
+        ("tool_file", "http://127.0.0.1:9/a.png", true),
+    ] {
+        let app = run_with_file_at(transfer_method, url).await;
+        for files in ["serve", "link"] {
+            let task = app.gateway(&[("FILES", files)]).await.client.send("x", None).await;
+            is(&task, "COMPLETED");
+            let part = &artifact(&task, "file-1").expect("a file")["parts"][0];
+            assert_eq!(part["url"].as_str(), is_given.then_some(url), "{files} {part}");
+            assert_eq!(part["text"].is_string(), !is_given, "{files} {part}");
+        }
+    }
 }
 
 #[tokio::test]
 async fn callers_get_the_kinds_of_output_that_they_accept() {
     let server = both_files().await;
     let app = run_with_files(&server).await;
-    let gateway = app.gateway(&[]).await;
+    let gateway = app.gateway(&[ALLOW]).await;
     for (modes, expected) in [
         (&["text/plain"][..], &["answer", "file-1"][..]),
         (&["application/json"], &["outputs"]),
