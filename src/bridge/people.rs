@@ -4,6 +4,8 @@
 //! ```text
 //!   join --snapshot says that it waits--> live --answer handed in--> reading on
 //!     |                                    | not taken: asked again
+//!     |                                    | closed by now: reading on; asked again if nothing comes
+//!     |                                    | unknown to Dify: failed
 //!     +--nothing, or trouble--> asked again
 //!     +--snapshot says that it went on by itself--> reading on, from the snapshot's beginning
 //! ```
@@ -25,6 +27,7 @@ use crate::dify::event::{DifyEvent, Frame};
 use crate::dify::framing::Framer;
 use crate::dify::human_answer::FormAnswer;
 use crate::dify::reason;
+use crate::dify::refusal::ClosedForm;
 use crate::dify::request::Endpoint;
 use crate::dify::sse;
 use crate::translate::answer;
@@ -35,6 +38,8 @@ use crate::translate::memo::PausedRun;
 pub(super) enum Went {
     /// The answer was not taken, for this reason; everything waits as before.
     AskAgain(String),
+    /// The form was closed, for this reason, and the run did not go on in time.
+    Stuck(String, Box<PausedRun>),
     /// The run went on.
     On(Box<On>),
 }
@@ -47,6 +52,18 @@ pub(super) struct On {
     pub(super) told: Told,
     /// The ids of the forms that waited although one was answered.
     pub(super) waiting: Vec<String>,
+}
+
+/// What came of handing an answer in.
+enum Handed {
+    /// Not taken, for this reason; the form waits.
+    Back(String),
+    /// The form took none any more, for this reason.
+    Closed(&'static str),
+    /// Dify does not have the form.
+    Nowhere(Error),
+    /// Dify has it.
+    Over,
 }
 
 /// How a run is found when it is joined.
@@ -113,13 +130,15 @@ pub(super) async fn resume(
     };
     let all: Vec<String> = run.forms.iter().map(|numbered| numbered.form.form_id.clone()).collect();
     let mut waiting = all.clone();
+    let mut closed = None;
     if let (Found::Waiting, Some((index, answer))) = (&found, &answer) {
         match submit(means, turn, run, *index, answer).await {
-            Ok(()) => {
-                waiting = others(run, *index);
-            }
-            Err(why) => return Went::AskAgain(why),
+            Handed::Over => {}
+            Handed::Closed(why) => closed = Some(why),
+            Handed::Back(why) => return Went::AskAgain(why),
+            Handed::Nowhere(error) => return over(Outcome::Failed(error.failure()), Some(error)),
         }
+        waiting = others(run, *index);
     }
     let is_answered = waiting.len() < all.len();
     let endpoint = prepare::endpoint(mode);
@@ -138,11 +157,18 @@ pub(super) async fn resume(
     if !is_answered {
         // Nothing was done that could be waited for; people take as long as they take.
         attempt.bells.first_frame = None;
+    } else if closed.is_some() {
+        // It was not our answer that moved the run, so nothing says that it has moved.
+        attempt.bells.first_frame = Some(Instant::now() + means.settings.first_event_timeout);
     }
     if let Some(answer) = recalled {
         attempt.talk.fold.recall(answer);
     }
     let (ended, told) = attempt.run().await;
+    if let Some(why) = closed.filter(|_| has_not_moved(&ended, &told)) {
+        told.oddities.tell(&turn.task_id);
+        return stuck(run, &waiting, why);
+    }
     Went::On(Box::new(On { ended, told, waiting }))
 }
 
@@ -157,6 +183,20 @@ fn others(run: &PausedRun, answered: usize) -> Vec<String> {
     others.map(|(_, numbered)| numbered.form.form_id.clone()).collect()
 }
 
+/// Whether nothing was heard of the run.
+fn has_not_moved(ended: &Ended, told: &Told) -> bool {
+    !told.has_begun && matches!(ended, Ended::Paused(_) | Ended::Over(Outcome::Failed(_), _))
+}
+
+/// The forms that wait besides are asked for, or the same again when there is no other.
+fn stuck(run: &PausedRun, waiting: &[String], why: &str) -> Went {
+    let mut run = run.clone();
+    if !waiting.is_empty() {
+        run.forms.retain(|numbered| waiting.contains(&numbered.form.form_id));
+    }
+    Went::Stuck(format!("{why}; the run has not gone on yet."), Box::new(run))
+}
+
 fn stopped() -> Went {
     // A run that waits is not stopped at Dify: it would go on waiting, and end badly once its form is answered.
     over(Outcome::Stopped { confirmed: false }, None)
@@ -167,33 +207,43 @@ fn over(outcome: Outcome, cause: Option<Error>) -> Went {
     Went::On(Box::new(On { ended, told: Told::default(), waiting: Vec::new() }))
 }
 
-/// Hands the answer in. A form that is closed by now is no trouble: the run goes on without it.
+/// Hands the answer in.
 async fn submit(
     means: Means<'_>,
     turn: &TurnRequest,
     run: &PausedRun,
     index: usize,
     answer: &FormAnswer,
-) -> Result<(), String> {
+) -> Handed {
     let form = run.forms.get(index).map(|numbered| &numbered.form);
     let Some(token) = form.and_then(|form| form.form_token.as_ref()) else {
-        return Err("The form cannot be answered here.".to_owned());
+        return Handed::Back("The form cannot be answered here.".to_owned());
     };
-    match means.client.submit_form(token, &answer.body(&turn.user)).await {
-        Ok(()) => Ok(()),
-        Err(Error::Refused(refusal)) if refusal.closed_form().is_some() => {
-            tracing::info!(task.id = %turn.task_id, "a form was closed before its answer came");
-            Ok(())
-        }
-        Err(Error::Refused(refusal)) if refusal.is_bad_answer() => {
-            Err(match reason::clean_reason(&refusal.message) {
+    let Err(error) = means.client.submit_form(token, &answer.body(&turn.user)).await else {
+        return Handed::Over;
+    };
+    let closed = match &error {
+        Error::Refused(refusal) => refusal.closed_form(),
+        _ => None,
+    };
+    if let Some(closed) = closed {
+        tracing::info!(task.id = %turn.task_id, ?closed, "a form was closed before its answer came");
+        return match closed {
+            ClosedForm::Answered => Handed::Closed("The form was already answered elsewhere"),
+            ClosedForm::Expired => Handed::Closed("The form has expired"),
+            ClosedForm::Unknown => Handed::Nowhere(error),
+        };
+    }
+    match error {
+        Error::Refused(refusal) if refusal.is_bad_answer() => {
+            Handed::Back(match reason::clean_reason(&refusal.message) {
                 Some(why) => format!("Dify did not take the answer: {}.", why.trim_end_matches('.')),
                 None => "Dify did not take the answer.".to_owned(),
             })
         }
-        Err(error) => {
+        error => {
             tracing::warn!(task.id = %turn.task_id, %error, "an answer to a form could not be handed in");
-            Err(not_handed_in(&error.failure().message))
+            Handed::Back(not_handed_in(&error.failure().message))
         }
     }
 }

@@ -268,10 +268,8 @@ async fn after_people(
     sink: &mut dyn Sink,
 ) -> Outcome {
     match went {
-        Went::AskAgain(why) => {
-            let ask = ask::for_forms(&run.forms, Some(&why));
-            Outcome::InputRequired(Parked { ask, leaves_work: true, memo: Memo::People(run.clone()).write() })
-        }
+        Went::AskAgain(why) => again(run.clone(), &why),
+        Went::Stuck(why, run) => again(*run, &why),
         Went::On(on) => {
             let On { ended, told, waiting } = *on;
             told.oddities.tell(&turn.task_id);
@@ -295,6 +293,12 @@ async fn after_people(
             }
         }
     }
+}
+
+/// The same question, with the reason before it.
+fn again(run: PausedRun, why: &str) -> Outcome {
+    let ask = ask::for_forms(&run.forms, Some(why));
+    Outcome::InputRequired(Parked { ask, leaves_work: true, memo: Memo::People(run).write() })
 }
 
 /// How long to wait before the next try, a little different for each task. `None` when there is none.

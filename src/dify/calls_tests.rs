@@ -176,7 +176,7 @@ async fn a_form_is_read_and_answered() {
 
 #[tokio::test]
 async fn forms_may_be_closed_and_answers_may_not_fit() {
-    let answer = FormAnswer { action: "approve".to_owned(), inputs: Vec::new(), unused: Vec::new() };
+    let answer = FormAnswer { action: "approve".to_owned(), inputs: Vec::new() };
     for (name, closed, is_bad) in [
         ("human_input_submit_twice", Some(ClosedForm::Answered), false),
         ("human_input_timeout_submit_too_late", Some(ClosedForm::Expired), false),

@@ -183,9 +183,10 @@ impl Field {
 }
 
 impl HumanForm {
-    /// Whether it can be answered through the API: it is meant for whoever began the run, and has a token.
+    /// Whether it can be answered through the API: it is meant for whoever began the run, has a token, and something
+    /// to choose, without which Dify takes no answer.
     pub fn is_answerable(&self) -> bool {
-        self.display_in_ui && self.form_token.is_some()
+        self.display_in_ui && self.form_token.is_some() && !self.actions.is_empty()
     }
 
     /// Takes over what the form's own endpoint says of it. Its text is rendered there, which it is not in a snapshot

@@ -20,8 +20,6 @@ pub struct FormAnswer {
     pub action: String,
     /// A value for each field, in the form's order.
     pub inputs: Vec<(String, Arc<RawValue>)>,
-    /// Names of values that the form has no field for; they are not sent.
-    pub unused: Vec<String>,
 }
 
 /// Body of `POST /form/human_input/{form_token}`.
@@ -79,7 +77,7 @@ impl fmt::Display for Doubt {
 
 impl HumanForm {
     /// Reads the answer of a program. An action may be named by its title, whatever its case; it may be left out
-    /// when there is only one. A value that is `null` is none.
+    /// when there is only one. A value that is `null` is none; a name that is no field's is wrong.
     ///
     /// # Errors
     /// Everything that is wrong with it.
@@ -111,15 +109,13 @@ impl HumanForm {
                 Err(problem) => violations.push(violation(format!("inputs.{}", field.name), problem)),
             }
         }
-        let unused = values
-            .iter()
-            .filter(|(name, _)| !self.fields.iter().any(|field| field.name == *name))
-            .map(|(name, _)| name.clone())
-            .collect();
-        match action {
-            Some(action) if violations.is_empty() => {
-                Ok(FormAnswer { action: action.id.clone(), inputs, unused })
+        for (name, _) in values {
+            if !self.fields.iter().any(|field| field.name == *name) {
+                violations.push(violation(format!("inputs.{name}"), "is no field of the form".to_owned()));
             }
+        }
+        match action {
+            Some(action) if violations.is_empty() => Ok(FormAnswer { action: action.id.clone(), inputs }),
             _ => Err(violations),
         }
     }
@@ -153,6 +149,16 @@ impl HumanForm {
             }
             (None, ..) => Err(self.which_action()),
         }
+    }
+
+    /// The id of the action that a text means by itself, even where it does not give all that the form needs.
+    pub fn action_of_text(&self, text: &str) -> Option<String> {
+        let text = text.trim();
+        let named = || {
+            let whole = self.action(text.trim_end_matches(['.', '!']));
+            Some(whole.or_else(|| Some(self.action_and_rest(text)?.0))?.id.clone())
+        };
+        self.read_text(text).ok().map(|answer| answer.action).or_else(named)
     }
 
     /// How a person can answer by text, if that is possible.
@@ -229,7 +235,7 @@ impl HumanForm {
                 Ok((field.name.clone(), value))
             })
             .collect::<Result<_, Doubt>>()?;
-        Ok(FormAnswer { action: action.id.clone(), inputs, unused: Vec::new() })
+        Ok(FormAnswer { action: action.id.clone(), inputs })
     }
 
     fn with_field(&self, action: &Action, field: &Field, text: &str) -> Result<FormAnswer, Doubt> {
@@ -247,7 +253,7 @@ impl HumanForm {
         };
         let value = value.ok_or_else(|| Doubt::File(field.name.clone()))?;
         let inputs = vec![(field.name.clone(), value)];
-        Ok(FormAnswer { action: action.id.clone(), inputs, unused: Vec::new() })
+        Ok(FormAnswer { action: action.id.clone(), inputs })
     }
 }
 

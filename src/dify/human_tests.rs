@@ -145,10 +145,16 @@ fn a_form_of_another_shape_is_read_as_far_as_it_goes() {
     assert_eq!((odd.expiration_time, odd.display_in_ui), (Some(12), false));
     assert_eq!(odd.approval_channels, ["email"]);
     assert!(!odd.is_answerable());
-    for (display_in_ui, form_token, is_answerable) in
-        [("true", "\"t\"", true), ("null", "\"t\"", true), ("false", "\"t\"", false), ("true", "null", false)]
-    {
-        let json = format!(r#"{{"display_in_ui":{display_in_ui},"form_token":{form_token}}}"#);
+    let action = r#"[{"id":"go"}]"#;
+    for (display_in_ui, form_token, actions, is_answerable) in [
+        ("true", "\"t\"", action, true),
+        ("null", "\"t\"", action, true),
+        ("false", "\"t\"", action, false),
+        ("true", "null", action, false),
+        ("true", "\"t\"", "[]", false),
+    ] {
+        let json =
+            format!(r#"{{"display_in_ui":{display_in_ui},"form_token":{form_token},"actions":{actions}}}"#);
         let form: HumanForm = serde_json::from_str(&json).unwrap();
         assert_eq!(form.is_answerable(), is_answerable, "{json}");
     }

@@ -1,10 +1,12 @@
 //! Answers to what a task asked: a caller's message in, the form's answer or the input's text out, or what is wrong with
-//! it. A message that could be meant in more than one way is refused, and the task goes on waiting.
+//! it. A message that could be meant in more than one way is refused, and the task goes on waiting. An answer to a form
+//! cannot be taken back, so nothing of it is guessed, and nothing is left out.
 
-use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::memo::{MissingInputs, PausedRun};
@@ -52,14 +54,36 @@ pub fn to_form(run: &PausedRun, message: &Message) -> Result<(usize, FormAnswer)
                 .to_owned(),
         ));
     }
-    let data = message.parts.iter().enumerate().find_map(|(index, part)| match &part.content {
-        Content::Data(json) => Some((index, json)),
-        _ => None,
-    });
-    match data {
-        Some((index, json)) => by_data(run, &open, &format!("message.parts[{index}].data"), json),
-        None => by_text(run, &open, message),
+    let mut data = None;
+    let mut violations = Vec::new();
+    for (index, part) in message.parts.iter().enumerate() {
+        let path = format!("message.parts[{index}]");
+        match &part.content {
+            Content::Text(_) => {}
+            Content::Data(json) if data.is_none() => data = Some((format!("{path}.data"), json)),
+            Content::Data(_) => violations.push(FieldViolation::new(
+                format!("{path}.data"),
+                "must not be there, since an answer is one data part".to_owned(),
+            )),
+            Content::Raw(_) | Content::Url(_) | Content::Served(_) => violations.push(FieldViolation::new(
+                path,
+                "must not be there, since a form takes no files as parts; name their addresses in \"inputs\""
+                    .to_owned(),
+            )),
+        }
     }
+    if !violations.is_empty() {
+        return Err(Error::InvalidParams(violations));
+    }
+    let Some((path, json)) = data else { return by_text(run, &open, message) };
+    let (index, answer) = by_data(run, &open, &path, json)?;
+    let text = to_dify::text(message)?;
+    let meant = run.forms.get(index).and_then(|numbered| numbered.form.action_of_text(&text));
+    // Words that go with data are for people, unless they decide otherwise.
+    if !text.trim().is_empty() && meant.is_some_and(|meant| meant != answer.action) {
+        return Err(Error::invalid("message.parts", "must not name one action as text and another as data"));
+    }
+    Ok((index, answer))
 }
 
 fn is_open(run: &PausedRun, index: usize) -> bool {
@@ -67,44 +91,84 @@ fn is_open(run: &PausedRun, index: usize) -> bool {
 }
 
 fn by_data(run: &PausedRun, open: &[usize], path: &str, json: &Json) -> Result<(usize, FormAnswer), Error> {
-    #[derive(Default, Deserialize)]
-    struct Wire {
-        #[serde(default)]
-        action: Option<Box<RawValue>>,
-        #[serde(default)]
-        inputs: Option<Box<RawValue>>,
-        #[serde(default)]
-        form: Option<Box<RawValue>>,
-    }
     let shape = "must be an object such as {\"action\": \"…\", \"inputs\": {…}}";
-    // A list would be read as the members in their order.
-    let object = Some(json.get()).filter(|text| text.starts_with('{'));
-    let wire: Wire = object.and_then(mend::read).ok_or_else(|| Error::invalid(path, shape))?;
-    let index = which(run, open, &format!("{path}.form"), present(wire.form.as_deref()))?;
+    let Members(members) = mend::read(json.get()).ok_or_else(|| Error::invalid(path, shape))?;
+    let mut violations = Vec::new();
+    let (mut action, mut inputs, mut form) = (None, None, None);
+    for (name, value) in &members {
+        let place = match name.as_str() {
+            "action" => &mut action,
+            "inputs" => &mut inputs,
+            "form" => &mut form,
+            _ => {
+                let problem = "is not known; an answer has \"action\", \"inputs\" and \"form\"";
+                violations.push(FieldViolation::new(format!("{path}.{name}"), problem.to_owned()));
+                continue;
+            }
+        };
+        if place.replace(&**value).is_some() {
+            violations.push(FieldViolation::new(format!("{path}.{name}"), TWICE.to_owned()));
+        }
+    }
+    let index = which(run, open, &format!("{path}.form"), present(form))?;
     let numbered = run.forms.get(index).ok_or_else(|| Error::invalid(path, shape))?;
-    let action = match present(wire.action.as_deref()) {
+    let action = match present(action) {
         None => None,
         Some(action) => Some(
             mend::read::<String>(action.get())
                 .ok_or_else(|| Error::invalid(format!("{path}.action"), "must be the id of an action"))?,
         ),
     };
-    let values: BTreeMap<String, Box<RawValue>> = match present(wire.inputs.as_deref()) {
-        None => BTreeMap::new(),
+    let Members(values) = match present(inputs) {
+        None => Members(Vec::new()),
         Some(inputs) => mend::read(inputs.get()).ok_or_else(|| {
             Error::invalid(format!("{path}.inputs"), "must be an object of the form's fields")
         })?,
     };
+    for (index, (name, _)) in values.iter().enumerate() {
+        if values.iter().take(index).any(|(before, _)| before == name) {
+            violations.push(FieldViolation::new(format!("{path}.inputs.{name}"), TWICE.to_owned()));
+        }
+    }
     let values: Vec<(String, Arc<RawValue>)> =
         values.into_iter().map(|(name, value)| (name, Arc::from(value))).collect();
-    let answer = numbered.form.read_data(action.as_deref(), &values).map_err(|violations| {
-        let violations = violations.into_iter();
-        let with_path = |violation: crate::dify::human_answer::Violation| {
-            FieldViolation::new(format!("{path}.{}", violation.field), violation.problem)
-        };
-        Error::InvalidParams(violations.map(with_path).collect())
-    })?;
-    Ok((index, answer))
+    match numbered.form.read_data(action.as_deref(), &values) {
+        Ok(answer) if violations.is_empty() => Ok((index, answer)),
+        Ok(_) => Err(Error::InvalidParams(violations)),
+        Err(more) => {
+            violations.extend(more.into_iter().map(|violation| {
+                FieldViolation::new(format!("{path}.{}", violation.field), violation.problem)
+            }));
+            Err(Error::InvalidParams(violations))
+        }
+    }
+}
+
+const TWICE: &str = "must be there once";
+
+/// The members of an object as they were written, those of one name too.
+struct Members(Vec<(String, Box<RawValue>)>);
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Read;
+        impl<'de> Visitor<'de> for Read {
+            type Value = Members;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(Read)
+    }
 }
 
 fn present(json: Option<&RawValue>) -> Option<&RawValue> {

@@ -1,5 +1,7 @@
 //! Answers to questions for inputs and to forms; and what is kept of a turn between question and answer.
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
 
 use super::*;
@@ -121,7 +123,7 @@ fn data_names_the_action_and_the_fields() {
             r#"{"action":"reject","inputs":{"comment":""}}"#,
         ),
         (
-            json!({"action": "approve", "inputs": {"comment": "x", "more": 1}, "form": null}),
+            json!({"action": "approve", "inputs": {"comment": "x"}, "form": null}),
             r#"{"action":"approve","inputs":{"comment":"x"}}"#,
         ),
     ] {
@@ -132,6 +134,9 @@ fn data_names_the_action_and_the_fields() {
         (json!({"action": "approve"}), &["inputs.comment"]),
         (json!({"action": "maybe", "inputs": {"comment": 1}}), &["action", "inputs.comment"]),
         (json!({"action": 1}), &["action"]),
+        (json!({"action": "approve", "inputs": {"comment": "x", "more": null}}), &["inputs.more"]),
+        (json!({"action": "approve", "comment": "x", "inputs": {"comment": "x"}}), &["comment"]),
+        (json!({"Action": "approve"}), &["Action", "action", "inputs.comment"]),
         (json!({"action": "approve", "inputs": []}), &["inputs"]),
         (json!({"action": "approve", "inputs": {"comment": "x"}, "form": 2}), &["form"]),
         (json!({"action": "approve", "inputs": {"comment": "x"}, "form": "1"}), &["form"]),
@@ -143,6 +148,47 @@ fn data_names_the_action_and_the_fields() {
             .map(|field| format!("message.parts[0].data.{field}").trim_end_matches('.').to_owned())
             .collect();
         assert_eq!(wrong(&run, &message(vec![data(answer.clone())])), expected, "{answer}");
+    }
+}
+
+#[test]
+fn nothing_of_an_answer_is_guessed_or_dropped() {
+    let run = run(vec![form(1, &["approve", "reject"], &["comment"])]);
+    let approve = || data(json!({"action": "approve", "inputs": {"comment": "x"}}));
+    let file = |content| Part { content, ..Part::text("") };
+    let url = || file(Content::Url("https://example.org/a.png".to_owned()));
+    let bytes = || file(Content::Raw(bytes::Bytes::from_static(b"x")));
+    for (parts, fields) in [
+        (vec![approve(), approve()], &["message.parts[1].data"][..]),
+        (
+            vec![Part::text("x"), approve(), url(), data(json!({}))],
+            &["message.parts[2]", "message.parts[3].data"],
+        ),
+        (vec![bytes(), approve()], &["message.parts[0]"]),
+        (vec![Part::text("approve: x"), url()], &["message.parts[1]"]),
+    ] {
+        assert_eq!(wrong(&run, &message(parts)), fields);
+    }
+    for (twice, field) in [
+        (r#"{"action":"approve","action":"reject","inputs":{"comment":"x"}}"#, "action"),
+        (r#"{"action":"approve","inputs":{"comment":"x","comment":"y"}}"#, "inputs.comment"),
+    ] {
+        let part = Part::data(RawValue::from_string(twice.to_owned()).unwrap().into());
+        assert_eq!(wrong(&run, &message(vec![part])), [format!("message.parts[0].data.{field}")]);
+    }
+}
+
+#[test]
+fn a_text_beside_data_may_not_decide_otherwise() {
+    let run = run(vec![form(1, &["approve", "reject"], &["comment"])]);
+    let with = |text: &str| {
+        message(vec![Part::text(text), data(json!({"action": "approve", "inputs": {"comment": "x"}}))])
+    };
+    for text in ["", "Here you are.", "Approve", "approve: with joy", "I would not reject it"] {
+        assert_eq!(taken(&run, &with(text)).0, 0, "{text}");
+    }
+    for text in ["Reject", " reject. ", "reject: no", "REJECT\nit is too dear"] {
+        assert_eq!(wrong(&run, &with(text)), ["message.parts"], "{text}");
     }
 }
 

@@ -75,6 +75,11 @@ pub fn for_others(reasons: &[String]) -> Ask {
 
 fn how_to_answer(numbered: &Numbered, is_one: bool) -> String {
     let form = &numbered.form;
+    if form.actions.is_empty() {
+        return "This form has no action to choose, so it cannot be answered here; the task goes on by itself once the \
+                form is closed."
+            .to_owned();
+    }
     if !form.is_answerable() {
         return "This is answered by a person outside of this channel, such as by e-mail; the task goes on by itself \
                 then."

@@ -120,6 +120,14 @@ fn several_forms_are_numbered_and_those_of_others_have_no_data() {
 }
 
 #[test]
+fn a_form_without_actions_says_that_it_cannot_be_answered() {
+    let (text, data) = told(&for_forms(&[form(1, json!({"actions": []}))], None));
+    assert!(text.contains("no action to choose, so it cannot be answered here"), "{text}");
+    assert!(!text.contains("To answer"), "{text}");
+    assert_eq!(data, Vec::<Value>::new());
+}
+
+#[test]
 fn nothing_secret_is_asked() {
     let forms = [form(1, json!({"inputs": comment()})), form(2, json!({"form_token": null}))];
     for ask in [for_forms(&forms, None), for_forms(&forms[..1], None)] {

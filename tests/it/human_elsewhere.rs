@@ -147,6 +147,70 @@ async fn a_form_that_expires_while_its_answer_is_handed_in_is_no_trouble() {
 }
 
 #[tokio::test]
+async fn a_form_that_was_closed_while_its_run_stands_still_is_asked_for_again_with_the_reason() {
+    for (is_expired, reason) in [
+        (false, "The form was already answered elsewhere; the run has not gone on yet."),
+        (true, "The form has expired; the run has not gone on yet."),
+    ] {
+        for way in WAYS {
+            let mut script = Script::workflow();
+            script.holds_after = Some(0);
+            let human = HumanDify::of(script.clone()).await;
+            let mut walker = Walker::with(&human, way, eager()).await;
+            let asked = walker.begin().await;
+            match is_expired {
+                true => human.expire_next(),
+                false => human.steal_next(),
+            }
+            let answer = walker.text_part("Reject");
+            let saying = walker.say(&answer, Some(&asked));
+            let again = tokio::time::timeout(PATIENCE, saying).await.expect("it does not wait for ever");
+            assert_eq!(again.state, "input-required", "{way:?}");
+            assert!(again.question().starts_with(reason), "{way:?}: {}", again.question());
+            assert_eq!(human.submissions().len(), 1);
+            human.release();
+            let ending = async { while walker.get(&again).await.state != "completed" {} };
+            tokio::time::timeout(PATIENCE, ending).await.expect("it goes on by itself");
+            assert!(human.dify.stops().is_empty());
+            check_secrets(&script, &walker);
+        }
+    }
+}
+
+#[tokio::test]
+async fn of_two_forms_the_one_that_was_closed_is_not_asked_for_again() {
+    let mut script = Script::with_two_forms();
+    script.holds_after = Some(0);
+    let human = HumanDify::of(script.clone()).await;
+    let mut walker = Walker::before(&human, (Way::V1, true)).await;
+    let asked = walker.begin().await;
+    human.steal_next();
+    let again = walker.say(&walker.data_part(&json!({"action": "reject", "form": 1})), Some(&asked)).await;
+    assert_eq!((again.state.as_str(), again.data().len()), ("input-required", 1));
+    assert_eq!(again.data()[0]["form"], 2);
+    assert!(again.question().starts_with("The form was already answered elsewhere;"), "{}", again.question());
+    check_secrets(&script, &walker);
+}
+
+#[tokio::test]
+async fn a_form_that_dify_no_longer_has_fails_the_task() {
+    for way in WAYS {
+        let script = Script::workflow();
+        let human = HumanDify::of(script.clone()).await;
+        let mut walker = Walker::before(&human, way).await;
+        let asked = walker.begin().await;
+        human.forget_next();
+        let answer = walker.text_part("Approve");
+        let saying = walker.say(&answer, Some(&asked));
+        let done = tokio::time::timeout(PATIENCE, saying).await.expect("it does not wait for ever");
+        assert_eq!(done.state, "failed", "{way:?}");
+        assert!(walker.seen.contains(r#""code":"form_not_found""#), "{way:?}: {}", walker.seen);
+        assert!(human.dify.stops().is_empty());
+        check_secrets(&script, &walker);
+    }
+}
+
+#[tokio::test]
 async fn a_form_without_a_token_waits_for_somebody_else() {
     for way in [(Way::V1, true), (Way::V03, true)] {
         let recorded = Script::chatflow();

@@ -21,6 +21,8 @@ enum Form {
 enum Trick {
     /// Its time is over.
     Expire,
+    /// Dify no longer has the form.
+    Forget,
     /// Dify does not take the answer.
     Refuse,
     /// Somebody else is faster.
@@ -111,6 +113,11 @@ impl HumanDify {
     /// A moment before the next answer comes, the time for it is over.
     pub fn expire_next(&self) {
         self.state.now.lock().expect("no panic").trick = Some(Trick::Expire);
+    }
+
+    /// The next answer finds no form.
+    pub fn forget_next(&self) {
+        self.state.now.lock().expect("no panic").trick = Some(Trick::Forget);
     }
 
     /// Whoever joins next has this trouble.
@@ -206,6 +213,7 @@ impl State {
         let trick = self.now.lock().expect("no panic").trick.take();
         match trick {
             Some(Trick::Refuse) => return recorded("human_input_submit_missing_input"),
+            Some(Trick::Forget) => return recorded("human_input_form_unknown"),
             Some(Trick::Expire) => self.close(0, ""),
             Some(Trick::Steal) => self.close(0, "approve"),
             None => {}
