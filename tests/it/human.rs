@@ -122,6 +122,14 @@ async fn an_answer_that_does_not_fit_is_refused_and_the_task_stays_open() {
             (json!({"action": "approve", "inputs": {"comment": 7}}), "message.parts[0].data.inputs.comment"),
             (json!({"action": "approve", "inputs": []}), "message.parts[0].data.inputs"),
             (
+                json!({"action": "approve", "inputs": {"comment": "x", "other": 1}}),
+                "message.parts[0].data.inputs.other",
+            ),
+            (
+                json!({"action": "approve", "inputs": {"comment": "x"}, "comment": "y"}),
+                "message.parts[0].data.comment",
+            ),
+            (
                 json!({"action": "approve", "inputs": {"comment": "x"}, "form": 2}),
                 "message.parts[0].data.form",
             ),
