@@ -19,7 +19,7 @@ use super::ending::{Ended, Told};
 use super::means::Means;
 use super::prepare;
 use super::source::{Source, Step};
-use crate::core::backend::{Cause, Resume, Sink, TurnRequest};
+use crate::core::backend::{Cause, Sink, TurnRequest};
 use crate::core::event::Outcome;
 use crate::dify::app_info::AppMode;
 use crate::dify::error::Error;
@@ -31,7 +31,7 @@ use crate::dify::refusal::ClosedForm;
 use crate::dify::request::Endpoint;
 use crate::dify::sse;
 use crate::translate::answer;
-use crate::translate::from_dify::Setup;
+use crate::translate::from_dify::{Counts, Setup};
 use crate::translate::memo::PausedRun;
 
 /// What came of going on.
@@ -42,6 +42,16 @@ pub(super) enum Went {
     Stuck(String, Box<PausedRun>),
     /// The run went on.
     On(Box<On>),
+}
+
+impl Went {
+    /// How far the turn has counted, if the run went on and its stream broke off: Dify goes on with it all the same.
+    pub(super) fn broke_off(&self) -> Option<Counts> {
+        let Self::On(on) = self else { return None };
+        let Ended::Over(Outcome::Failed(failure), _) = &on.ended else { return None };
+        let is_broken = matches!(&*failure.code, "upstream_disconnected" | "upstream_timeout");
+        (is_broken && on.told.run_id.is_some()).then_some(on.told.counts)
+    }
 }
 
 /// How it went on.
@@ -91,12 +101,12 @@ pub(super) async fn resume(
     means: Means<'_>,
     turn: &TurnRequest,
     mode: &AppMode,
-    resume: &Resume,
+    cause: Cause,
     run: &PausedRun,
     setup: Setup,
     sink: &mut dyn Sink,
 ) -> Went {
-    let answer = match resume.cause {
+    let answer = match cause {
         Cause::Moved => None,
         Cause::Answered => match answered(turn, run) {
             Ok(answer) => Some(answer),

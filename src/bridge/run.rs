@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::attempt::{Attempt, Opening};
 use super::backend::{App, Limits, MissingInputs};
@@ -16,7 +16,7 @@ use super::parking::{self, Paused};
 use super::people::{self, On, Went};
 use super::prepare::{self, Prepared};
 use super::reporting;
-use crate::core::backend::{Cause, Sink, TurnRequest};
+use crate::core::backend::{Cause, Resume, Sink, TurnRequest};
 use crate::core::event::{Failure, FailureSource, Outcome, Parked, TaskEvent};
 use crate::core::facts::FactsUpdate;
 use crate::core::ids::TaskId;
@@ -40,12 +40,36 @@ pub(super) async fn run(app: &App<'_>, turn: &TurnRequest, sink: &mut dyn Sink) 
             Cause::Moved => Outcome::Failed(nobody_answered()),
         },
         Some((resume, Some(Memo::People(run)))) => {
-            let setup = setup(app, turn, Some(resume.answer_so_far.clone()));
-            let means = app.means;
-            let went = people::resume(means, turn, &app.info.mode, resume, &run, setup, &mut *sink).await;
-            after_people(app, turn, &run, went, sink).await
+            people_answered(app, turn, resume.clone(), run, sink).await
         }
         Some((_, None)) => Outcome::Failed(Failure::internal()),
+    }
+}
+
+/// A run that waited goes on. A stream of it that breaks off is joined again: Dify goes on with the run all the same.
+async fn people_answered(
+    app: &App<'_>,
+    turn: &TurnRequest,
+    mut resume: Resume,
+    mut run: PausedRun,
+    sink: &mut dyn Sink,
+) -> Outcome {
+    let mut pauses = app.means.settings.limits.backoff.into_iter();
+    loop {
+        let setup = setup(app, turn, Some(resume.answer_so_far));
+        let went =
+            people::resume(app.means, turn, &app.info.mode, resume.cause, &run, setup, &mut *sink).await;
+        let broken = went.broke_off().filter(|_| !turn.stop.is_cancelled());
+        let Some((counts, pause)) = broken.zip(pauses.next()) else {
+            return after_people(app, turn, &run, went, sink).await;
+        };
+        tracing::info!(task.id = %turn.task_id, "the stream of a run broke off; it is joined again");
+        tokio::select! {
+            () = turn.stop.cancelled() => {}
+            () = sleep(pause) => {}
+        }
+        run.counts = counts;
+        (resume.cause, resume.answer_so_far) = (Cause::Moved, sink.answer());
     }
 }
 

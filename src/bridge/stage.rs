@@ -77,6 +77,10 @@ impl Sink for Notes {
         .boxed()
     }
 
+    fn answer(&self) -> String {
+        self.answer.clone()
+    }
+
     fn shelve(&mut self, message: &MessageId, part: usize, served: Served) {
         self.log.push(format!("shelved {message} {part}: {} bytes", served.size));
     }

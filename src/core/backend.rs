@@ -108,6 +108,9 @@ pub trait Sink: Send {
     /// the end of the turn.
     fn remember(&mut self, inputs: Json);
 
+    /// The answer's text so far.
+    fn answer(&self) -> String;
+
     /// A file of one of the caller's messages is on the gateway's shelf: from now on the history names it instead of
     /// holding its bytes. `part` counts the message's parts from 0.
     fn shelve(&mut self, message: &MessageId, part: usize, served: Served);

@@ -377,6 +377,10 @@ impl Sink for LogSink<'_> {
         })
     }
 
+    fn answer(&self) -> String {
+        self.turn.live.log.snapshot().answer().unwrap_or_default().to_owned()
+    }
+
     fn shelve(&mut self, message: &MessageId, part: usize, served: Served) {
         self.turn.live.log.shelve(message, part, served);
     }

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::support::client::PATIENCE;
 use super::support::human_dify::{HumanDify, Trouble};
-use super::support::human_script::{Script, edited};
+use super::support::human_script::{Script, edited, frames};
 use super::support::walker::{WAYS, Walker, Way, check_secrets, eager};
 
 #[tokio::test]
@@ -317,4 +317,45 @@ async fn a_shutdown_while_it_waits_ends_the_task_and_leaves_the_run_alone() {
     assert_eq!(heard.state, "failed");
     assert!(text.contains("\"retryable\":true"), "{text}");
     assert_eq!(human.dify.received().len(), before, "nothing was asked of Dify");
+}
+
+#[tokio::test]
+async fn a_run_whose_stream_breaks_off_after_the_answer_is_joined_again() {
+    for says_more_first in [true, false] {
+        let mut script = Script::chatflow();
+        let approved = std::str::from_utf8(&script.approved).expect("UTF-8");
+        let first = frames(approved).iter().position(|frame| frame.contains("\"event\":\"message\""));
+        script.holds_after = Some(first.expect("a message") + 1);
+        let human = HumanDify::of(script.clone()).await;
+        let mut walker = Walker::with(&human, (Way::V1, true), eager()).await;
+        let asked = walker.begin().await;
+        let decision = walker.data_part(&json!({"action": "approve", "inputs": {"comment": "enjoy"}}));
+        let params = walker.params(&decision, Some(&asked));
+        let mut stream = walker.gateway.client.stream("SendStreamingMessage", &params).await;
+        let mut events = vec![stream.next().await.expect("the task")];
+        let spoke = async { while !walker.get(&asked).await.text.contains("Approved with: ") {} };
+        tokio::time::timeout(PATIENCE, spoke).await.expect("it goes on");
+        let joins = human.all("GET", "/v1/workflow/").len();
+        if says_more_first {
+            // The run ends while nobody reads.
+            human.hang_up();
+            human.release();
+        } else {
+            human.hang_up();
+            let joined = async {
+                while human.all("GET", "/v1/workflow/").len() == joins {
+                    tokio::task::yield_now().await;
+                }
+            };
+            tokio::time::timeout(PATIENCE, joined).await.expect("joined again");
+            human.release();
+        }
+        events.extend(stream.all().await);
+        let text: String = events.iter().map(|event| format!("data: {}\n", event.data)).collect();
+        let heard = walker.follow(&text);
+        assert_eq!(heard.state, "completed", "{text}");
+        assert_eq!(heard.text, "Before the question. Approved with: enjoy", "{says_more_first}");
+        assert_eq!(heard.deltas, ["Approved with: ", "enjoy"], "{says_more_first}");
+        assert_eq!(human.submissions().len(), 1);
+    }
 }

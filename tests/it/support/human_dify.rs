@@ -134,6 +134,11 @@ impl HumanDify {
         now.joined.clear();
     }
 
+    /// Whoever has joined the run is hung up on.
+    pub fn hang_up(&self) {
+        self.state.now.lock().expect("no panic").joined.clear();
+    }
+
     /// The answers that were handed in.
     pub fn submissions(&self) -> Vec<Received> {
         self.all("POST", "/v1/form/human_input/")
