@@ -255,7 +255,7 @@ impl Backend for DifyBackend {
         .boxed()
     }
 
-    fn watch<'a>(&'a self, parked: &'a Parked, _: &'a str) -> BoxFuture<'a, ()> {
+    fn watch<'a>(&'a self, parked: &'a Parked) -> BoxFuture<'a, ()> {
         watch::watch(&self.client, self.settings.limits.look, parked).boxed()
     }
 

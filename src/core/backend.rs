@@ -200,7 +200,7 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Done when there is nothing more to wait for, although the caller has not answered: what the turn waits for
     /// was done elsewhere, or its time is over. The turn is then run again.
-    fn watch<'a>(&'a self, parked: &'a Parked, user: &'a str) -> BoxFuture<'a, ()>;
+    fn watch<'a>(&'a self, parked: &'a Parked) -> BoxFuture<'a, ()>;
 
     /// Whether it could run a turn now.
     fn readiness(&self) -> BoxFuture<'_, Readiness>;

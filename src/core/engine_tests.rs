@@ -96,7 +96,7 @@ impl Backend for Scripted {
         std::future::ready(accepted).boxed()
     }
 
-    fn watch<'a>(&'a self, _: &'a Parked, _: &'a str) -> BoxFuture<'a, ()> {
+    fn watch<'a>(&'a self, _: &'a Parked) -> BoxFuture<'a, ()> {
         self.moved.notified().boxed()
     }
 

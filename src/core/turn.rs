@@ -140,7 +140,6 @@ impl Turn {
     /// Waits for the caller, or for a sign that there is nothing to wait for any more. `None` when the turn is to stop.
     async fn park(&self, parked: Parked, answers: &mut Vec<Told>) -> Option<Leg> {
         let parked = Arc::new(parked);
-        let user = self.shared.user_for(&self.key);
         let hears = self.live.mailbox.open(Arc::clone(&parked));
         self.ask(&parked).await;
         let mut hears = std::pin::pin!(hears);
@@ -149,7 +148,7 @@ impl Turn {
             () = self.live.stop.token.cancelled() => None,
             () = self.shared.draining.cancelled() => None,
             answer = &mut hears => Some(answer.ok()),
-            () = self.shared.backend.watch(&parked, &user) => Some(None),
+            () = self.shared.backend.watch(&parked) => Some(None),
         };
         self.live.log.keep_question();
         // Whoever has taken the way here before it is closed will come.
