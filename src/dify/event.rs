@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::delta;
 use super::files::FileObject;
 use super::human::HumanForm;
 use super::mend;
@@ -337,6 +338,9 @@ impl<'a> Frame<'a> {
     /// # Errors
     /// [`DecodeError`] when it is no event of Dify at all.
     pub fn decode(data: &'a str) -> Result<Self, DecodeError> {
+        if let Some(frame) = delta::frame(data) {
+            return Ok(frame);
+        }
         let wire: Wire<'a> = serde_json::from_str(data).map_err(|_| DecodeError::NotJson)?;
         let mut frame = wire.into_frame().ok_or(DecodeError::NoName)?;
         // These are rare and deep, so they are read by themselves.

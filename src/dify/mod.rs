@@ -8,6 +8,7 @@
 pub mod app_info;
 pub mod calls;
 pub mod client;
+mod delta;
 pub mod error;
 pub mod event;
 pub mod features;
