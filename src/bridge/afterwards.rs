@@ -32,6 +32,13 @@ impl Afterwards {
         self.tracker.wait().await;
     }
 
+    /// Done when nothing goes on, without telling anything to end.
+    #[cfg(test)]
+    pub(super) async fn idle(&self) {
+        self.tracker.close();
+        self.tracker.wait().await;
+    }
+
     /// How many things go on.
     pub fn len(&self) -> usize {
         self.tracker.len()

@@ -150,9 +150,7 @@ async fn dify_is_not_waited_for_longer_than_for_a_first_frame() {
     let begun = Instant::now();
     let outcome = stop_when_asked(&stage).await;
     assert!(matches!(outcome, Outcome::Stopped { confirmed: false }), "{outcome:?}");
-    while !stage.afterwards.is_empty() {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    stage.afterwards.idle().await;
     assert!(begun.elapsed() < Duration::from_millis(1200), "{:?}", begun.elapsed());
 }
 
