@@ -12,6 +12,7 @@
 //! | [`discovery`], [`files`], [`ops`] | the card's routes; files of answers; health and readiness |
 //! | [`dialect`] | the trait, and which dialect a request speaks |
 //! | [`a2a_v1`], [`a2a_v03`], [`legacy`] | the three dialects |
+//! | [`objects`] | the objects that 1.0 and 0.3 write alike but for their words |
 //! | [`text_frame`] | the events that carry text, which all dialects render alike |
 //! | [`extension`] | what is told beyond A2A, under our extension's URI |
 //! | [`view`] | how one request sees tasks: accepted modes, steps, addresses of files |
@@ -35,6 +36,7 @@ pub mod headers;
 pub mod json;
 pub mod jsonrpc;
 pub mod legacy;
+pub mod objects;
 pub mod ops;
 pub mod request;
 pub mod routes;

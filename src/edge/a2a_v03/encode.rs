@@ -3,141 +3,63 @@
 use serde_json::value::RawValue;
 
 use crate::core::artifact::Whole;
-use crate::core::event::{LogEvent, Status, StatusNote, TextArtifact};
+use crate::core::event::{LogEvent, Status, TextArtifact};
 use crate::core::facts::Facts;
 use crate::core::ids::{ContextId, TaskId};
-use crate::core::message::{Content, Message, Part, Role};
+use crate::core::message::{Content, Part, Role};
 use crate::core::state::TaskState;
-use crate::core::task::{Artifact, Task};
+use crate::core::task::Task;
 use crate::edge::dialect::{StreamEncoder, StreamEnd};
-use crate::edge::extension::{self, Metadata};
-use crate::edge::json::{ObjectWriter, write_base64, write_list, write_raw, write_str};
-use crate::edge::text_frame::{DataPart, Flags, TextFrame, write_citations_part};
+use crate::edge::extension::Metadata;
+use crate::edge::json::{ObjectWriter, write_base64, write_raw, write_str};
+use crate::edge::objects;
+use crate::edge::text_frame::{DataPart, Flags, TextFrame};
 use crate::edge::view::View;
 
-/// What stands around the value of a data part.
-const DATA_PART: DataPart = (b"{\"kind\":\"data\",\"data\":", b"}");
+/// The words of A2A 0.3.
+pub(super) struct Words;
 
-fn state_name(state: TaskState) -> &'static str {
-    match state {
-        TaskState::Submitted => "submitted",
-        TaskState::Working => "working",
-        TaskState::Completed => "completed",
-        TaskState::Failed => "failed",
-        TaskState::Canceled => "canceled",
-        TaskState::InputRequired => "input-required",
-        TaskState::Rejected => "rejected",
-        TaskState::AuthRequired => "auth-required",
+impl objects::Words for Words {
+    const DATA_PART: DataPart = (b"{\"kind\":\"data\",\"data\":", b"}");
+
+    fn kind(object: &mut ObjectWriter<'_>, name: &str) {
+        object.str("kind", name);
     }
-}
 
-fn role_name(role: Role) -> &'static str {
-    match role {
-        Role::Agent => "agent",
-        Role::User => "user",
+    fn part(buf: &mut Vec<u8>, item: &Part, view: &View) {
+        part(buf, item, view);
+    }
+
+    fn role(role: Role) -> &'static str {
+        match role {
+            Role::Agent => "agent",
+            Role::User => "user",
+        }
+    }
+
+    fn state(state: TaskState) -> &'static str {
+        match state {
+            TaskState::Submitted => "submitted",
+            TaskState::Working => "working",
+            TaskState::Completed => "completed",
+            TaskState::Failed => "failed",
+            TaskState::Canceled => "canceled",
+            TaskState::InputRequired => "input-required",
+            TaskState::Rejected => "rejected",
+            TaskState::AuthRequired => "auth-required",
+        }
+    }
+
+    fn text_part(buf: &mut Vec<u8>, text: &str) {
+        buf.extend_from_slice(b"{\"kind\":\"text\",\"text\":");
+        write_str(buf, text);
+        buf.push(b'}');
     }
 }
 
 /// Appends a `Task` (A2A 0.3 §6.1).
 pub fn task(buf: &mut Vec<u8>, task: &Task, view: &View) {
-    let mut object = ObjectWriter::open(buf);
-    object.str("kind", "task");
-    object.str("id", task.id.as_str());
-    object.str("contextId", task.context_id.as_str());
-    status(object.member("status"), &task.status, &task.id, &task.context_id, view);
-    let artifacts = view.artifacts(task);
-    if !artifacts.is_empty() {
-        let facts = &task.facts;
-        write_list(object.member("artifacts"), artifacts, |buf, item| artifact(buf, item, facts, view));
-    }
-    if !task.history.is_empty() {
-        write_list(object.member("history"), &task.history, |buf, item| message(buf, item, view));
-    }
-    Metadata::of_task(&task.facts).write_into(&mut object);
-    object.close();
-}
-
-/// Appends an `Artifact` (A2A 0.3 §6.7).
-fn artifact(buf: &mut Vec<u8>, artifact: &Artifact, facts: &Facts, view: &View) {
-    let (kind, text) = match artifact {
-        Artifact::Text { kind, text } => (*kind, text),
-        Artifact::Whole(whole) => return whole_artifact(buf, whole, view),
-    };
-    let mut object = ObjectWriter::open(buf);
-    object.str("artifactId", kind.name());
-    object.str("name", kind.name());
-    let parts = object.member("parts");
-    parts.push(b'[');
-    text_part(parts, text);
-    if kind == TextArtifact::Answer {
-        write_citations_part(parts, facts, view.accepted.takes_data().then_some(DATA_PART));
-    }
-    parts.push(b']');
-    Metadata::of_artifact(kind, facts).write_into(&mut object);
-    object.close();
-}
-
-/// Appends an artifact that came in one piece.
-fn whole_artifact(buf: &mut Vec<u8>, whole: &Whole, view: &View) {
-    let mut object = ObjectWriter::open(buf);
-    object.str("artifactId", &whole.id);
-    object.str("name", &whole.name);
-    write_list(object.member("parts"), view.parts(whole), |buf, item| part(buf, item, view));
-    object.close();
-}
-
-fn text_part(buf: &mut Vec<u8>, text: &str) {
-    buf.extend_from_slice(b"{\"kind\":\"text\",\"text\":");
-    write_str(buf, text);
-    buf.push(b'}');
-}
-
-/// Appends a `TaskStatus` (A2A 0.3 §6.2).
-fn status(buf: &mut Vec<u8>, status: &Status, task: &TaskId, context: &ContextId, view: &View) {
-    let mut object = ObjectWriter::open(buf);
-    object.str("state", state_name(status.state));
-    if let Some((id, note)) = view.note(status) {
-        let mut message = ObjectWriter::open(object.member("message"));
-        message.str("kind", "message");
-        message.str("messageId", id.as_str());
-        message.str("contextId", context.as_str());
-        message.str("taskId", task.as_str());
-        message.str("role", role_name(Role::Agent));
-        let parts = message.member("parts");
-        match note {
-            StatusNote::Ask(ask) => write_list(parts, &ask.parts, |buf, item| part(buf, item, view)),
-            StatusNote::Failure(failure) => {
-                write_list(parts, [&failure.message], |buf, text| text_part(buf, text));
-                extension::write_failure(message.member("metadata"), failure);
-            }
-            StatusNote::Progress(progress) => {
-                write_list(parts, [extension::step_text(progress)], |buf, text| text_part(buf, &text));
-            }
-        }
-        message.close();
-    }
-    object.timestamp("timestamp", status.at);
-    object.close();
-}
-
-/// Appends a `Message` (A2A 0.3 §6.4).
-fn message(buf: &mut Vec<u8>, message: &Message, view: &View) {
-    let mut object = ObjectWriter::open(buf);
-    object.str("kind", "message");
-    object.str("messageId", message.id.as_str());
-    object.opt_str("contextId", message.context_id.as_ref().map(ContextId::as_str));
-    object.opt_str("taskId", message.task_id.as_ref().map(TaskId::as_str));
-    object.str("role", role_name(message.role));
-    write_list(object.member("parts"), &message.parts, |buf, item| part(buf, item, view));
-    object.opt_raw("metadata", message.metadata.as_deref());
-    if !message.extensions.is_empty() {
-        write_list(object.member("extensions"), &message.extensions, |buf, uri| write_str(buf, uri));
-    }
-    if !message.reference_task_ids.is_empty() {
-        let ids = &message.reference_task_ids;
-        write_list(object.member("referenceTaskIds"), ids, |buf, id| write_str(buf, id.as_str()));
-    }
-    object.close();
+    objects::task::<Words>(buf, task, view);
 }
 
 /// Appends a `Part` (A2A 0.3 §6.5). Text parts have no media type and no file name there; they are left out.
@@ -226,7 +148,7 @@ pub struct Stream {
 impl Stream {
     /// The stream of one task.
     pub fn new(task: &TaskId, context: &ContextId, end: StreamEnd, view: View) -> Self {
-        let data_part = view.accepted.takes_data().then_some(DATA_PART);
+        let data_part = view.accepted.takes_data().then_some(<Words as objects::Words>::DATA_PART);
         let frame = |artifact: TextArtifact| {
             let mut head = Vec::new();
             let mut update = ObjectWriter::open(&mut head);
@@ -254,7 +176,7 @@ impl Stream {
         update.str("kind", "artifact-update");
         update.str("taskId", self.task.as_str());
         update.str("contextId", self.context.as_str());
-        whole_artifact(update.member("artifact"), whole, &self.view);
+        objects::whole_artifact::<Words>(update.member("artifact"), whole, &self.view);
         update.boolean("lastChunk", true);
         update.close();
     }
@@ -276,7 +198,7 @@ impl Stream {
         update.str("kind", "status-update");
         update.str("taskId", self.task.as_str());
         update.str("contextId", self.context.as_str());
-        status(update.member("status"), new, &self.task, &self.context, &self.view);
+        objects::status::<Words>(update.member("status"), new, &self.task, &self.context, &self.view);
         update.boolean("final", self.is_final(new.state));
         Metadata::of_status(new, facts, &self.view).write_into(&mut update);
         update.close();
