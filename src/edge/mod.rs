@@ -8,8 +8,9 @@
 //! | --- | --- |
 //! | [`routes`] | every route, and what all handlers share |
 //! | [`jsonrpc`] | the JSON-RPC binding, on [`envelope`], [`headers`] and [`body`] |
+//! | [`grpc`] | the gRPC binding |
 //! | [`exchange`] | what every binding does with a decoded request |
-//! | [`sse`], [`answer`] | streams that read a task's log; answers that take a while |
+//! | [`sse`], [`pace`], [`answer`] | streams that read a task's log, and how fast; answers that take a while |
 //! | [`discovery`], [`files`], [`ops`] | the card's routes; files of answers; health and readiness |
 //! | [`dialect`] | the trait, and which dialect a request speaks |
 //! | [`a2a_v1`], [`a2a_v03`], [`legacy`] | the three dialects |
@@ -17,7 +18,8 @@
 //! | [`text_frame`] | the events that carry text, which all dialects render alike |
 //! | [`extension`] | what is told beyond A2A, under our extension's URI |
 //! | [`view`] | how one request sees tasks: accepted modes, steps, addresses of files |
-//! | [`request`] | the pieces that requests of all dialects have in common, and their limits |
+//! | [`rules`], [`violations`] | what values of requests must be like; what is wrong with one, and where |
+//! | [`request`] | the pieces that requests in JSON have in common in all dialects |
 //! | [`error`] | every refusal, and the one table of its codes |
 //! | [`card`] | the Agent Card, and the file an operator lays over it |
 //! | [`json`] | writing JSON straight into a buffer, reading it with ProtoJSON's tolerance |
@@ -34,17 +36,21 @@ pub mod error;
 pub mod exchange;
 pub mod extension;
 pub mod files;
+pub mod grpc;
 pub mod headers;
 pub mod json;
 pub mod jsonrpc;
 pub mod legacy;
 pub mod objects;
 pub mod ops;
+pub mod pace;
 pub mod request;
 pub mod routes;
+pub mod rules;
 pub mod sse;
 pub mod text_frame;
 pub mod view;
+pub mod violations;
 
 #[cfg(test)]
 pub mod testing;

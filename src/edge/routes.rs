@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn;
 use axum::response::Response;
 use axum::routing::{get, post};
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
@@ -13,7 +14,7 @@ use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
 use super::discovery::{self, Cards};
 use super::headers::{EXTENSIONS, EXTENSIONS_03};
-use super::{answer, files, jsonrpc, ops};
+use super::{answer, files, grpc, jsonrpc, ops};
 use crate::core::engine::Engine;
 use crate::core::ids::IdSource;
 use crate::core::progress::Level;
@@ -63,6 +64,8 @@ pub struct Edge {
 /// The router over `edge`.
 pub fn router(edge: Arc<Edge>) -> Router {
     let cors = cors(&edge.settings.origins);
+    let has_grpc = true;
+    let grpc = has_grpc.then(|| grpc::routes(Arc::clone(&edge)));
     let router = Router::new()
         .route("/", post(jsonrpc::serve))
         .route("/a2a", post(jsonrpc::serve))
@@ -80,10 +83,15 @@ pub fn router(edge: Arc<Edge>) -> Router {
         // Bodies are limited where they are read, with an answer in the form that the route speaks.
         .layer(DefaultBodyLimit::disable())
         .layer(CatchPanicLayer::custom(panicked));
-    match cors {
+    let router = match cors {
         Some(cors) => router.layer(cors),
         None => router,
-    }
+    };
+    let router = match grpc {
+        Some(grpc) => router.merge(grpc),
+        None => router,
+    };
+    router.layer(from_fn(move |request, next| grpc::refuse_strays(has_grpc, request, next)))
 }
 
 fn cors(origins: &Origins) -> Option<CorsLayer> {

@@ -10,12 +10,7 @@ use crate::edge::request::{
     context_id, history_length, identifier, metadata, non_empty, optional_task_id, optional_text, parts,
     strings, task_id,
 };
-
-use super::page_token;
-
-/// Page size when the request names none, and the largest one (A2A 1.0 §3.1.4).
-const DEFAULT_PAGE: usize = 50;
-const MAX_PAGE: i32 = 100;
+use crate::edge::rules::{self, DEFAULT_PAGE, ONE_CONTENT};
 
 const ROLES: [(&str, i32, Role); 2] = [("ROLE_USER", 1, Role::User), ("ROLE_AGENT", 2, Role::Agent)];
 
@@ -100,7 +95,7 @@ fn part(members: &Members<'_>) -> Option<Part> {
     let media_type = optional_text(members, "mediaType");
     let metadata = metadata(members);
     if given != 1 {
-        members.refuse_whole("must have exactly one of text, raw, url, data");
+        members.refuse_whole(ONE_CONTENT);
         return None;
     }
     let [text, raw, url] = others;
@@ -147,25 +142,12 @@ pub fn list(params: &Members<'_>) -> Option<List> {
 }
 
 fn page_size(params: &Members<'_>) -> usize {
-    let Some(field) = params.field("pageSize") else { return DEFAULT_PAGE };
-    match field.int32() {
-        Some(size @ 1..=MAX_PAGE) => usize::try_from(size).unwrap_or(DEFAULT_PAGE),
-        Some(_) => {
-            field.refuse(format!("must be from 1 to {MAX_PAGE}"));
-            DEFAULT_PAGE
-        }
-        None => DEFAULT_PAGE,
-    }
+    let size = params.field("pageSize").and_then(|field| field.ruled(rules::page_size(field.int32()?)));
+    size.unwrap_or(DEFAULT_PAGE)
 }
 
 fn page_start(params: &Members<'_>) -> PageStart {
-    let first = PageStart::Offset(0);
-    let Some(field) = params.field("pageToken").filter(|field| !field.is_empty_string()) else {
-        return first;
-    };
-    let Some(token) = field.text() else { return first };
-    page_token::read(&token).unwrap_or_else(|| {
-        field.refuse("is not a token of this agent");
-        first
-    })
+    let field = params.field("pageToken").filter(|field| !field.is_empty_string());
+    let start = field.and_then(|field| field.ruled(rules::page_start(&field.text()?)));
+    start.unwrap_or(PageStart::Offset(0))
 }

@@ -2,7 +2,7 @@
 
 mod decode;
 mod encode;
-mod page_token;
+pub(in crate::edge) mod page_token;
 
 use serde_json::value::RawValue;
 
