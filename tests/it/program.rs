@@ -70,7 +70,7 @@ impl Serving {
 }
 
 #[tokio::test]
-async fn serve_prints_where_it_listens_and_ends_in_order_when_told_to() {
+async fn a09_n05_serve_prints_where_it_listens_and_ends_in_order_when_told_to() {
     let dify = FakeDify::chat(|received| {
         Reply::stream(vec![
             Step::Send(message(received, "run", "so far")),
