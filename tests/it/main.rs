@@ -34,3 +34,4 @@ mod steps;
 mod streaming;
 mod streams;
 mod support;
+mod tenants;
