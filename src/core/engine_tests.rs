@@ -428,5 +428,8 @@ fn a_user_that_is_too_long_becomes_a_stable_short_one() {
 #[path = "engine_ask_tests.rs"]
 mod asks;
 
+#[path = "engine_caller_tests.rs"]
+mod callers;
+
 #[path = "engine_repeat_tests.rs"]
 mod repeats;

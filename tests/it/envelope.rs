@@ -244,11 +244,7 @@ async fn a06_what_is_over_a_limit_is_refused_before_anything_is_done() {
     for (params, code, named) in [
         (message(&format!(r#""parts":[{parts}]"#)), -32602, "message.parts"),
         (message(&format!(r#""parts":[{{"data":{deep}}}]"#)), -32602, "params"),
-        (
-            message(&format!(r#""parts":[{{"text":"x"}}],"metadata":{{"a":{deep}}}"#)),
-            -32602,
-            "message.metadata",
-        ),
+        (message(&format!(r#""parts":[{{"text":"x"}}],"metadata":{{"a":{deep}}}"#)), -32602, "params"),
         (message(&format!(r#""parts":[{{"text":"x"}}],"contextId":"{long}""#)), -32602, "message.contextId"),
         (message(&format!(r#""parts":[{{"text":"{}"}}]"#, "x".repeat(100_000))), -32600, ""),
     ] {

@@ -267,7 +267,11 @@ async fn d16_any_text_survives_both_ways() {
         let read = gateway.client.task(task["id"].as_str().expect("an id")).await;
         assert!(read["history"][0]["parts"] == json!([{"text": text}]), "kept");
         let said = read["artifacts"][0]["parts"][0]["text"].as_str().expect("text");
-        assert!(said.strip_prefix("You said: ") == Some(expected.as_str()), "from Dify: {} bytes", said.len());
+        assert!(
+            said.strip_prefix("You said: ") == Some(expected.as_str()),
+            "from Dify: {} bytes",
+            said.len()
+        );
     }
     // An empty text is a part like others.
     let sent = gateway.client.result("SendMessage", &say(json!([{"text": ""}, {"text": "x"}]))).await;
