@@ -146,7 +146,8 @@ async fn u05_u08_subscribers_that_join_at_any_time_miss_nothing() {
     }
 }
 
-#[tokio::test]
+/// On several threads, so that nobody takes turns.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn k04_a_cancel_that_races_the_end_leaves_one_end() {
     let gates: Arc<Mutex<Vec<Arc<Notify>>>> = Arc::default();
     let made = Arc::clone(&gates);
@@ -161,7 +162,6 @@ async fn k04_a_cancel_that_races_the_end_leaves_one_end() {
     })
     .await;
     let gateway = Gateway::before(&dify, &[]).await;
-    let (mut canceled, mut completed) = (0, 0);
     for number in 0..60 {
         let mut stream = gateway.client.stream("SendStreamingMessage", &send("x", None)).await;
         let mut events = vec![stream.next().await.expect("the task")];
@@ -171,15 +171,12 @@ async fn k04_a_cancel_that_races_the_end_leaves_one_end() {
         }
         let gate = gates.lock().expect("no panic").pop().expect("a gate");
         let params = json!({"id": id});
-        let canceling = gateway.client.rpc("CancelTask", &params);
-        let ending = async {
-            // The end overtakes the cancel by more and more.
-            for _ in 0..(60 - number) {
-                tokio::task::yield_now().await;
-            }
-            gate.notify_one();
-        };
-        let (answer, ()) = tokio::join!(canceling, ending);
+        gate.notify_one();
+        // The end overtakes the cancel by more and more.
+        for _ in 0..number * 4 {
+            tokio::task::yield_now().await;
+        }
+        let answer = gateway.client.rpc("CancelTask", &params).await;
         events.extend(stream.all().await);
         let states = follow(&events).1;
         let ends: Vec<&String> = states
@@ -192,11 +189,9 @@ async fn k04_a_cancel_that_races_the_end_leaves_one_end() {
         match answer["error"]["code"].as_i64() {
             None => {
                 assert_eq!(answer["result"]["status"]["state"], "TASK_STATE_CANCELED", "{answer}");
-                canceled += 1;
             }
             Some(code) => {
                 assert_eq!((code, ends[0].as_str()), (-32002, "TASK_STATE_COMPLETED"), "{answer}");
-                completed += 1;
             }
         }
         // However it went, it stays so.
@@ -204,5 +199,4 @@ async fn k04_a_cancel_that_races_the_end_leaves_one_end() {
         assert_eq!(again["code"], -32002);
         assert_eq!(gateway.client.task(id.as_str().expect("an id")).await["status"]["state"], read);
     }
-    assert_eq!(canceled + completed, 60);
 }
