@@ -10,6 +10,7 @@ mod conversations;
 mod dialects;
 mod dify_requests;
 mod envelope;
+mod everywhere;
 mod extras;
 mod faults;
 mod files;
