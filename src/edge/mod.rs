@@ -8,6 +8,7 @@
 //! | --- | --- |
 //! | [`routes`] | every route, and what all handlers share |
 //! | [`jsonrpc`] | the JSON-RPC binding, on [`envelope`], [`headers`] and [`body`] |
+//! | [`exchange`] | what every binding does with a decoded request |
 //! | [`sse`], [`answer`] | streams that read a task's log; answers that take a while |
 //! | [`discovery`], [`files`], [`ops`] | the card's routes; files of answers; health and readiness |
 //! | [`dialect`] | the trait, and which dialect a request speaks |
@@ -30,6 +31,7 @@ pub mod dialect;
 pub mod discovery;
 pub mod envelope;
 pub mod error;
+pub mod exchange;
 pub mod extension;
 pub mod files;
 pub mod headers;

@@ -25,3 +25,4 @@ mod replay;
 mod steps;
 mod streams;
 mod support;
+mod tenants;
