@@ -10,16 +10,20 @@ import asyncio
 import base64
 import uuid
 
+import grpc.aio
+
 from a2a.client import ClientConfig, ClientFactory, create_text_message_object
-from a2a.client.errors import A2AClientJSONRPCError
+from a2a.client.errors import A2AClientHTTPError, A2AClientJSONRPCError
 from a2a.types import (
     DataPart,
     FilePart,
     FileWithBytes,
     Message,
+    PushNotificationConfig,
     Role,
     TaskArtifactUpdateEvent,
     TaskIdParams,
+    TaskPushNotificationConfig,
     TaskQueryParams,
     TaskState,
     TextPart,
@@ -27,14 +31,28 @@ from a2a.types import (
 from a2a.utils import get_message_text
 
 import demos
-from judge import Answer, Part, Shown, Suite, expect, expect_equal, joined, nonce, run
+from judge import REFUSED, Answer, Part, Shown, Suite, Wrong, expect, expect_equal, joined, nonce, run
 
 SUITE = Suite()
 FINAL = {TaskState.completed, TaskState.failed, TaskState.canceled, TaskState.rejected}
 
+# What this client tells of an error: over JSON-RPC its code, over HTTP+JSON and gRPC no more than the status. A2A 0.3
+# names no status; these are the ones that its own servers and the gateway give.
+STATUSES = {
+    -32001: {404, grpc.StatusCode.NOT_FOUND},
+    -32002: {400, 409, grpc.StatusCode.UNIMPLEMENTED, grpc.StatusCode.FAILED_PRECONDITION},
+    -32003: {400, 501, grpc.StatusCode.UNIMPLEMENTED},
+    -32004: {400, 501, grpc.StatusCode.UNIMPLEMENTED, grpc.StatusCode.FAILED_PRECONDITION},
+    -32602: {400, 422, grpc.StatusCode.INVALID_ARGUMENT},
+}
+
 
 async def client(**config):
-    return await ClientFactory.connect(SUITE.url, ClientConfig(**config) if config else None)
+    """A client that knows one transport only."""
+    transport = {"supported_transports": [SUITE.transport]}
+    if SUITE.transport == "GRPC":
+        transport["grpc_channel_factory"] = grpc.aio.insecure_channel
+    return await ClientFactory.connect(SUITE.url, ClientConfig(**transport, **config))
 
 
 def message(said, context_id=None, task_id=None):
@@ -179,12 +197,16 @@ async def expect_refused(call):
 
 
 async def expect_error(codes, call):
+    statuses = set().union(*(STATUSES[code] for code in codes))
     try:
         await call
     except A2AClientJSONRPCError as error:
-        expect(error.error.code in codes, f"the error is {error.error!r}")
-        return
-    expect(False, "the answer is no error")
+        return expect(error.error.code in codes, f"the error is {error.error!r}")
+    except A2AClientHTTPError as error:
+        return expect(error.status_code in statuses, f"the error is {error!r}")
+    except grpc.aio.AioRpcError as error:
+        return expect(error.code() in statuses, f"the error is {error!r}")
+    raise Wrong("the answer is no error")
 
 
 async def drained(events):
@@ -199,6 +221,8 @@ async def card():
     expect(card.capabilities.streaming, "the card does not say that the agent streams")
     expect(card.skills, "the card has no skill")
     expect_equal("the preferred transport", card.preferred_transport, "JSONRPC")
+    transports = {card.preferred_transport, *(each.transport for each in card.additional_interfaces or [])}
+    expect(SUITE.transport in transports, f"the card names the transports {transports}")
     expect(card.protocol_version.startswith("0.3"), f"the version is {card.protocol_version!r}")
 
 
@@ -315,6 +339,16 @@ async def check_finished_task():
         await expect_error([-32602, -32004], drained(agent.send_message(late)))
 
 
+async def check_push():
+    task = await send(f"notify {nonce()}")
+    config = PushNotificationConfig(id="hook", url="http://127.0.0.1:9/")
+    async with await client() as agent:
+        expect(not (await agent.get_card()).capabilities.push_notifications, "the card offers push notifications")
+        config = TaskPushNotificationConfig(task_id=task.id, push_notification_config=config)
+        await expect_error([-32003], agent.set_task_callback(config))
+    return REFUSED
+
+
 async def check_slow_send():
     text = f"late but {nonce()} whole"
     began = time.monotonic()
@@ -343,6 +377,7 @@ CORE = [
     ("resubscribe", check_resubscribe),
     ("unknown-task", check_unknown_task),
     ("finished-task", check_finished_task),
+    ("push", check_push),
     ("slow-send", check_slow_send),
     ("slow-stream", check_slow_stream),
 ]

@@ -8,6 +8,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import asyncio
 
+import grpc.aio
 import httpx
 
 from a2a.client import A2ACardResolver, ClientConfig, create_client
@@ -26,10 +27,12 @@ from a2a.types.a2a_pb2 import (
     Role,
     SendMessageRequest,
     SubscribeToTaskRequest,
+    TaskPushNotificationConfig,
     TaskState,
 )
 from a2a.utils.errors import (
     InvalidParamsError,
+    PushNotificationNotSupportedError,
     TaskNotCancelableError,
     TaskNotFoundError,
     UnsupportedOperationError,
@@ -37,7 +40,7 @@ from a2a.utils.errors import (
 from google.protobuf.json_format import MessageToDict
 
 import demos
-from judge import Answer, Part, Shown, Suite, expect, expect_equal, joined, nonce, run
+from judge import REFUSED, Answer, Part, Shown, Suite, expect, expect_equal, joined, nonce, run
 
 SUITE = Suite()
 FINAL = {
@@ -49,7 +52,11 @@ FINAL = {
 
 
 async def client(**config):
-    return await create_client(SUITE.url, ClientConfig(**config) if config else None)
+    """A client that knows one transport only."""
+    transport = {"supported_protocol_bindings": [SUITE.transport]}
+    if SUITE.transport == "GRPC":
+        transport["grpc_channel_factory"] = grpc.aio.insecure_channel
+    return await create_client(SUITE.url, ClientConfig(**transport, **config))
 
 
 def message(said, context_id=None, task_id=None):
@@ -207,14 +214,19 @@ async def drained(events):
         pass
 
 
-async def card():
+async def fetched_card():
     async with httpx.AsyncClient() as http:
-        card = await A2ACardResolver(http, SUITE.url).get_agent_card()
+        return await A2ACardResolver(http, SUITE.url).get_agent_card()
+
+
+async def card():
+    card = await fetched_card()
     expect_equal("the card's name", card.name, SUITE.app)
     expect(card.capabilities.streaming, "the card does not say that the agent streams")
     expect(card.skills, "the card has no skill")
-    first = card.supported_interfaces[0]
-    expect_equal("the preferred interface", (first.protocol_binding, first.protocol_version), ("JSONRPC", "1.0"))
+    interfaces = [(each.protocol_binding, each.protocol_version) for each in card.supported_interfaces]
+    expect_equal("the preferred interface", interfaces[0], ("JSONRPC", "1.0"))
+    expect((SUITE.transport, "1.0") in interfaces, f"the card names the interfaces {interfaces}")
 
 
 async def check_send():
@@ -355,6 +367,17 @@ async def check_finished_task():
         await expect_error(UnsupportedOperationError, drained(agent.send_message(late)))
 
 
+async def check_push():
+    task = await send(f"notify {nonce()}")
+    config = TaskPushNotificationConfig(task_id=task.id, url="http://127.0.0.1:9/")
+    expect(not (await fetched_card()).capabilities.push_notifications, "the card offers push notifications")
+    async with await client() as agent:
+        await expect_error(
+            PushNotificationNotSupportedError, agent.create_task_push_notification_config(config)
+        )
+    return REFUSED
+
+
 async def check_slow_send():
     text = f"late but {nonce()} whole"
     began = time.monotonic()
@@ -384,6 +407,7 @@ CORE = [
     ("resubscribe", check_resubscribe),
     ("unknown-task", check_unknown_task),
     ("finished-task", check_finished_task),
+    ("push", check_push),
     ("slow-send", check_slow_send),
     ("slow-stream", check_slow_stream),
 ]
