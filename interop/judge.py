@@ -101,7 +101,10 @@ class Shown:
 
 
 class Apps:
-    """The arguments of a judge with one check for each column: `REPLAY_URL TRANSPORT CHAT_URL APPROVAL_URL WORKFLOW_URL`."""
+    """The arguments of a judge with one check for each column.
+
+    `REPLAY_URL TRANSPORT CHAT_URL APPROVAL_URL WORKFLOW_URL`
+    """
 
     def __init__(self):
         if len(sys.argv) != 6:
