@@ -20,6 +20,9 @@ START_SECONDS = 20
 JUDGE_SECONDS = 240
 STOP_SECONDS = 10
 
+# apt-get does not wait for another one
+ONE_INSTALLS = threading.Lock()
+
 
 def say(text):
     print(f"interop: {text}", file=sys.stderr, flush=True)
@@ -43,9 +46,10 @@ def install(missing, packages):
     """Installs Debian packages, if this is Debian and the caller may."""
     if os.geteuid() != 0 or not shutil.which("apt-get"):
         sys.exit(f"interop: needs {missing}; on Debian: apt-get install {' '.join(packages)}")
-    say(f"installing {' '.join(packages)}")
-    quiet(["apt-get", "update"])
-    quiet(["apt-get", "install", "--yes", "--no-install-recommends", *packages])
+    with ONE_INSTALLS:
+        say(f"installing {' '.join(packages)}")
+        quiet(["apt-get", "update"])
+        quiet(["apt-get", "install", "--yes", "--no-install-recommends", *packages])
 
 
 class Processes:
