@@ -100,7 +100,8 @@ impl Server {
             .max_concurrent_streams(MAX_STREAMS)
             .keep_alive_interval(PING_EVERY)
             .keep_alive_timeout(PING_ANSWER);
-        let serving = server.serve(self.app.router.clone().into_make_service());
+        let router = self.app.router.clone();
+        let serving = server.serve(router.into_make_service_with_connect_info::<SocketAddr>());
         tokio::pin!(serving);
         tokio::select! {
             ended = &mut serving => return ended,

@@ -36,7 +36,7 @@ pub enum AskError {
 pub async fn check(settings: &Settings) -> Report {
     let mut report = Report { dify_url: settings.dify.url.to_string(), ..Report::default() };
     report.warnings.extend(changing_address(&settings.server));
-    if let Err(error) = app::card_source(&settings.card) {
+    if let Err(error) = app::card_source(settings, settings.server.grpc_port) {
         let mend = "correct the file, or leave it out".to_owned();
         report.problems.push(Problem { wrong: error.to_string(), mend });
     }
@@ -63,7 +63,7 @@ pub async fn card(settings: &Settings, extended: bool) -> Result<String, AskErro
     if extended {
         return Err(AskError::NoExtendedCard);
     }
-    let source: CardSource = app::card_source(&settings.card)?;
+    let source: CardSource = app::card_source(settings, settings.server.grpc_port)?;
     let (_, profile) = detect(settings).await?;
     let base = match &settings.server.public_url {
         Some(public) => public.to_string(),

@@ -88,7 +88,7 @@ async fn handle(edge: Arc<Edge>, request: Request, named: Option<Operation>) -> 
             &EdgeError::method_not_found(&envelope.method).into(),
         );
     };
-    let base = edge.cards.base_url(&parts.headers, &parts.uri);
+    let base = edge.cards.base_url(&parts);
     let exchange = Exchange {
         edge,
         caller: Caller::anonymous(),

@@ -11,6 +11,7 @@ use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
+use super::binding::Bindings;
 use super::discovery::{self, Cards};
 use super::headers::{EXTENSIONS, EXTENSIONS_03};
 use super::{answer, files, jsonrpc, ops};
@@ -34,6 +35,8 @@ pub enum Origins {
 /// The edge's settings.
 #[derive(Clone, Debug)]
 pub struct EdgeSettings {
+    /// Which bindings are on.
+    pub bindings: Bindings,
     /// How an artifact's stream closes.
     pub closing: Closing,
     /// Longest silence on a stream or a waiting answer.
