@@ -2,11 +2,13 @@
 
 #![expect(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
+mod address;
 mod cancel;
 mod check;
 mod conversations;
 mod dialects;
 mod dify_requests;
+mod extensions;
 mod extras;
 mod faults;
 mod files;
