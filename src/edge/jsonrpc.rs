@@ -11,7 +11,7 @@ use super::answer::{self, Ready};
 use super::dialect::{self, Call, Dialect, EarlyError, Operation, Page, Route, StreamEnd};
 use super::envelope::{Envelope, Refused, Strictness};
 use super::error::{EdgeError, WireError};
-use super::headers::{Asked, EXTENSIONS, EXTENSIONS_03};
+use super::headers::{self, Asked};
 use super::legacy::Legacy;
 use super::sse::{self, Events, Wrap};
 use super::view::View;
@@ -107,7 +107,7 @@ async fn handle(edge: Arc<Edge>, request: Request, named: Option<Operation>) -> 
         Ok(call) => exchange.answer(call).await,
         Err(error) => exchange.refuse(operation, error),
     };
-    echo_extensions(&exchange.asked, response.headers_mut());
+    headers::echo_extensions(&exchange.asked, &exchange.edge.cards, response.headers_mut());
     response
 }
 
@@ -322,10 +322,4 @@ fn refuse(id: &str, dialect: &&'static dyn Dialect, error: &WireError) -> Respon
 /// The id with the line ends of Unicode escaped, as in all other text: widespread clients split streams there.
 fn one_line(id: &str) -> String {
     id.replace('\u{85}', "\\u0085").replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029")
-}
-
-fn echo_extensions(asked: &Asked, headers: &mut HeaderMap) {
-    let Some(activated) = asked.activated() else { return };
-    let name = if asked.extensions_03 { EXTENSIONS_03 } else { EXTENSIONS };
-    headers.insert(name, HeaderValue::from_static(activated));
 }
