@@ -145,6 +145,23 @@ fn c02_the_cards_of_recorded_apps_are_read_by_official_types() {
 }
 
 #[test]
+fn the_params_of_the_extension_fit_its_schema() {
+    let schema = include_str!("../../../docs/extensions/dify-v1/params.schema.json");
+    let validator = jsonschema::draft202012::new(&serde_json::from_str(schema).unwrap()).unwrap();
+    let silent = Profile { takes_text: false, ..Profile::default() };
+    for profile in [with_inputs(), silent] {
+        let params: Value = serde_json::from_str(app::params(&profile).unwrap().get()).unwrap();
+        assert!(validator.is_valid(&params), "{params}");
+        for name in params.as_object().unwrap().keys() {
+            assert!(schema.contains(&format!("\"{name}\": {{")), "{name}");
+        }
+    }
+    for wrong in [r#"{}"#, r#"{"text":true}"#, r#"{"inputs":{}}"#, r#"{"textInput":1}"#] {
+        assert!(!validator.is_valid(&serde_json::from_str(wrong).unwrap()), "{wrong}");
+    }
+}
+
+#[test]
 fn an_overlay_goes_before_what_the_app_says_of_itself() {
     let value: Value = serde_json::from_str(body(&card(CardStyle::Hybrid, FULL, &with_inputs()))).unwrap();
     assert_eq!(value["defaultOutputModes"], serde_json::json!(["text/markdown"]));
@@ -356,6 +373,14 @@ fn the_older_form_is_read() {
 fn the_card_file_of_the_repository_leaves_what_dify_says() {
     let overlay = Overlay::parse(include_str!("../../../agentcard.json")).unwrap();
     assert!(overlay.name.is_none() && overlay.description.is_none() && overlay.skills.is_empty());
+}
+
+#[test]
+fn v10_v12_extensions_that_no_client_can_list_are_refused() {
+    for uri in ["urn:a,b", "urn:a b", "urn:ä"] {
+        let file = format!(r#"{{"capabilities":{{"extensions":[{{"uri":"{uri}","required":true}}]}}}}"#);
+        assert_eq!(problems(&file), ["capabilities.extensions[0].uri"], "{uri}");
+    }
 }
 
 #[test]
