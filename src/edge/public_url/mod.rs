@@ -2,8 +2,8 @@
 //! its answer gives out.
 //!
 //! The operator's `PUBLIC_URL` is the address, whatever a request says. Without one it is found out for each request:
-//! proxies that the operator trusts say where their client came in ([`forwarded`]); everybody else only says which host
-//! it called. All of that is text of strangers until [`parts`] has read it: nothing that is no plain host, scheme, port
+//! proxies that the operator trusts say where their client came in (`forwarded`); everybody else only says which host
+//! it called. All of that is text of strangers until `parts` has read it: nothing that is no plain host, scheme, port
 //! or path gets into an address.
 
 mod forwarded;
