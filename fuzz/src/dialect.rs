@@ -41,7 +41,7 @@ pub fn read(subject: Subject, data: &[u8]) {
     let operation = OPERATIONS[usize::from(*operation) % OPERATIONS.len()];
     let Ok(params) = serde_json::from_slice::<&RawValue>(params) else { return };
     match subject.dialect.call(operation, Some(params), &CountingIds::default()) {
-        Ok(call) => accepted(subject, operation, call),
+        Ok(request) => accepted(subject, operation, request.call),
         Err(error) => refused(subject.dialect, error),
     }
 }
@@ -71,7 +71,8 @@ fn round_trip(subject: Subject, operation: Operation, message: Message) {
     let encoded = in_history(subject.dialect, message.clone());
     let params = (subject.params)(&encoded);
     let raw: &RawValue = serde_json::from_str(&params).expect("what was encoded is JSON");
-    let again = match subject.dialect.call(operation, Some(raw), &CountingIds::default()) {
+    let again = subject.dialect.call(operation, Some(raw), &CountingIds::default());
+    let again = match again.map(|request| request.call) {
         Ok(Call::Send(send) | Call::SendStreaming(send)) => send.message,
         other => panic!("{params} of {message:?} reads as {other:?}"),
     };

@@ -1,5 +1,7 @@
 """Judges the gateway with the official Python client of A2A 0.3, used as its users do."""
 
+# covers: O13 O16
+
 import sys
 import time
 from pathlib import Path

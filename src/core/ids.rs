@@ -58,24 +58,33 @@ string_id!(
 
 /// Who is calling, as far as the gateway can tell. Tasks and contexts belong to a caller.
 ///
-/// Until a caller is authenticated there is just one, the anonymous caller, which has no name.
+/// Until a caller is authenticated there is just one, the anonymous caller, which has no name. A caller may keep things
+/// apart by naming a tenant (A2A 1.0 §3.1): what belongs to one tenant is not to be found under another.
 #[derive(Clone, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct Caller(Option<Arc<str>>);
+pub struct Caller {
+    name: Option<Arc<str>>,
+    tenant: Option<Arc<str>>,
+}
 
 impl Caller {
     /// The caller of requests that carry no identity.
     pub fn anonymous() -> Self {
-        Self(None)
+        Self::default()
     }
 
     /// An authenticated caller.
     pub fn named(name: &str) -> Self {
-        Self(Some(Arc::from(name)))
+        Self { name: Some(Arc::from(name)), tenant: None }
+    }
+
+    /// The same caller on behalf of this tenant.
+    pub fn in_tenant(self, tenant: &str) -> Self {
+        Self { tenant: Some(Arc::from(tenant)), ..self }
     }
 
     /// The authenticated name, if there is one.
     pub fn name(&self) -> Option<&str> {
-        self.0.as_deref()
+        self.name.as_deref()
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, header};
 use http_body::Body as _;
 use http_body_util::BodyExt;
 
@@ -21,6 +22,25 @@ const STALL: Duration = Duration::from_secs(30);
 
 /// How long a whole body may take.
 const WHOLE: Duration = Duration::from_secs(600);
+
+/// Reads the whole body of a request that must say that it is JSON, or say nothing (A2A 1.0 §9.1, §11.1).
+///
+/// # Errors
+/// [`EdgeError::ContentType`], and those of [`read`].
+pub async fn read_json(headers: &HeaderMap, body: Body, limit: usize) -> Result<Bytes, EdgeError> {
+    check_content_type(headers)?;
+    read(body, limit).await
+}
+
+fn check_content_type(headers: &HeaderMap) -> Result<(), EdgeError> {
+    let Some(value) = headers.get(header::CONTENT_TYPE) else { return Ok(()) };
+    let given = value.to_str().unwrap_or("?");
+    let essence = given.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
+    if essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json")) {
+        return Ok(());
+    }
+    Err(EdgeError::ContentType { given: given.chars().take(100).collect() })
+}
 
 /// Reads the whole body.
 ///

@@ -62,6 +62,22 @@ pub enum Call {
     Subscribe(Subscribe),
 }
 
+/// A request, decoded.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The tenant that it names: one part of a caller's tasks and contexts, apart from all others
+    /// (A2A 1.0 §3.1, `tenant`).
+    pub tenant: Option<String>,
+    /// What it asks for.
+    pub call: Call,
+}
+
+impl From<Call> for Request {
+    fn from(call: Call) -> Self {
+        Self { tenant: None, call }
+    }
+}
+
 /// One page of a list of tasks.
 #[derive(Clone, Copy, Debug)]
 pub struct Page<'a> {
@@ -115,7 +131,7 @@ pub trait Dialect: Send + Sync {
         operation: Operation,
         params: Option<&RawValue>,
         ids: &dyn IdSource,
-    ) -> Result<Call, Error>;
+    ) -> Result<Request, Error>;
 
     /// The refusal of a request for the extended card, while there is none.
     fn no_extended_card(&self) -> EdgeError {

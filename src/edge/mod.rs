@@ -8,6 +8,7 @@
 //! | --- | --- |
 //! | [`routes`] | every route, and what all handlers share |
 //! | [`jsonrpc`] | the JSON-RPC binding, on [`envelope`], [`headers`] and [`body`] |
+//! | [`exchange`] | what every binding does with a decoded request |
 //! | [`sse`], [`answer`] | streams that read a task's log; answers that take a while |
 //! | [`binding`] | which bindings there are, and which are on |
 //! | [`public_url`], [`base_path`] | the address that clients reach the gateway at; routes below a path |
@@ -34,6 +35,7 @@ pub mod dialect;
 pub mod discovery;
 pub mod envelope;
 pub mod error;
+pub mod exchange;
 pub mod extension;
 pub mod files;
 pub mod headers;

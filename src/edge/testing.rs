@@ -246,7 +246,7 @@ pub fn call(dialect: &dyn Dialect, operation: Operation, params: &str) -> Result
     let params: Box<RawValue> =
         serde_json::from_str(params).unwrap_or_else(|error| panic!("{error}: {params}"));
     match dialect.call(operation, Some(&params), &CountingIds::default()) {
-        Ok(call) => Ok(call),
+        Ok(request) => Ok(request.call),
         Err(crate::core::error::Error::InvalidParams(list)) => {
             Err(list.into_iter().map(|violation| violation.field).collect())
         }

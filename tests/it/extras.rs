@@ -218,7 +218,7 @@ async fn no_question_is_worth_an_answer() {
 }
 
 #[tokio::test]
-async fn a_trace_goes_on_in_dify() {
+async fn n03_a_trace_goes_on_in_dify() {
     let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
     for name in ["chat_basic", "completion", "workflow_ok"] {
         let app = App::recorded("1.14.2", name).await;

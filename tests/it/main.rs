@@ -2,17 +2,21 @@
 
 #![expect(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
+mod absent;
 mod address;
 mod cancel;
+mod card;
 mod check;
 mod conversations;
 mod dialects;
 mod dify_requests;
+mod envelope;
 mod extensions;
 mod extras;
 mod faults;
 mod files;
 mod files_out;
+mod history;
 mod human;
 mod human_elsewhere;
 mod inputs;
@@ -21,9 +25,15 @@ mod kits;
 mod layers;
 mod limits;
 mod memory;
+mod model;
+mod older_clients;
 mod program;
 mod protocol;
 mod replay;
+mod requirements;
+mod sending;
 mod steps;
+mod streaming;
 mod streams;
 mod support;
+mod tenants;

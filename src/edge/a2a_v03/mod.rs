@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use crate::core::error::Error;
 use crate::core::ids::{ContextId, IdSource, TaskId};
 use crate::core::task::Task;
-use crate::edge::dialect::{Call, Dialect, EarlyError, Operation, Page, StreamEncoder, StreamEnd};
+use crate::edge::dialect::{Call, Dialect, EarlyError, Operation, Page, Request, StreamEncoder, StreamEnd};
 use crate::edge::error::{EdgeError, WireError};
 use crate::edge::json::{ObjectWriter, read_params, write_list};
 use crate::edge::view::View;
@@ -26,8 +26,13 @@ impl Dialect for V03 {
         "0.3"
     }
 
-    fn call(&self, operation: Operation, params: Option<&RawValue>, _: &dyn IdSource) -> Result<Call, Error> {
-        Ok(match operation {
+    fn call(
+        &self,
+        operation: Operation,
+        params: Option<&RawValue>,
+        _: &dyn IdSource,
+    ) -> Result<Request, Error> {
+        let call = match operation {
             Operation::Cancel => Call::Cancel(read_params(params, decode::cancel)?),
             Operation::ExtendedCard => Call::ExtendedCard,
             Operation::Get => Call::Get(read_params(params, decode::get)?),
@@ -38,7 +43,8 @@ impl Dialect for V03 {
             Operation::Send => Call::Send(read_params(params, decode::send)?),
             Operation::Stream => Call::SendStreaming(read_params(params, decode::send)?),
             Operation::Subscribe => Call::Subscribe(read_params(params, decode::subscribe)?),
-        })
+        };
+        Ok(call.into())
     }
 
     /// 0.3 knows one answer where there is no extended card (A2A 0.3 §8.2).

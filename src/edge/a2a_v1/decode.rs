@@ -32,6 +32,11 @@ const STATES: [(&str, i32, Option<TaskState>); 9] = [
     ("TASK_STATE_AUTH_REQUIRED", 8, Some(TaskState::AuthRequired)),
 ];
 
+/// The `tenant` of any request (A2A 1.0 §3.1); the empty one is none.
+pub fn tenant(params: &Members<'_>) -> Option<String> {
+    params.field("tenant").filter(|field| !field.is_empty_string()).and_then(|field| identifier(&field))
+}
+
 /// `SendMessageRequest` (A2A 1.0 §3.1.1, §3.1.2).
 pub fn send(params: &Members<'_>) -> Option<Send> {
     let message = params.required("message").and_then(|field| message(&field.object()?));

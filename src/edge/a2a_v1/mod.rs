@@ -9,9 +9,9 @@ use serde_json::value::RawValue;
 use crate::core::error::Error;
 use crate::core::ids::{ContextId, IdSource, TaskId};
 use crate::core::task::Task;
-use crate::edge::dialect::{Call, Dialect, EarlyError, Operation, Page, StreamEncoder, StreamEnd};
+use crate::edge::dialect::{Call, Dialect, EarlyError, Operation, Page, Request, StreamEncoder, StreamEnd};
 use crate::edge::error::WireError;
-use crate::edge::json::{ObjectWriter, read_params, write_list};
+use crate::edge::json::{Members, ObjectWriter, read_params, write_list};
 use crate::edge::view::View;
 
 /// The dialect of A2A 1.0.
@@ -27,17 +27,22 @@ impl Dialect for V1 {
         "1.0"
     }
 
-    fn call(&self, operation: Operation, params: Option<&RawValue>, _: &dyn IdSource) -> Result<Call, Error> {
-        Ok(match operation {
-            Operation::Cancel => Call::Cancel(read_params(params, decode::cancel)?),
-            Operation::ExtendedCard => Call::ExtendedCard,
-            Operation::Get => Call::Get(read_params(params, decode::get)?),
-            Operation::List => Call::List(read_params(params, decode::list)?),
-            Operation::Push => Call::Push,
-            Operation::Send => Call::Send(read_params(params, decode::send)?),
-            Operation::Stream => Call::SendStreaming(read_params(params, decode::send)?),
-            Operation::Subscribe => Call::Subscribe(read_params(params, decode::subscribe)?),
-        })
+    fn call(
+        &self,
+        operation: Operation,
+        params: Option<&RawValue>,
+        _: &dyn IdSource,
+    ) -> Result<Request, Error> {
+        match operation {
+            Operation::Cancel => read(params, |members| decode::cancel(members).map(Call::Cancel)),
+            Operation::ExtendedCard => Ok(Call::ExtendedCard.into()),
+            Operation::Get => read(params, |members| decode::get(members).map(Call::Get)),
+            Operation::List => read(params, |members| decode::list(members).map(Call::List)),
+            Operation::Push => Ok(Call::Push.into()),
+            Operation::Send => read(params, |members| decode::send(members).map(Call::Send)),
+            Operation::Stream => read(params, |members| decode::send(members).map(Call::SendStreaming)),
+            Operation::Subscribe => read(params, |members| decode::subscribe(members).map(Call::Subscribe)),
+        }
     }
 
     fn early_error(&self, _: Option<&RawValue>) -> EarlyError {
@@ -71,6 +76,17 @@ impl Dialect for V1 {
     fn stream(&self, task: &TaskId, context: &ContextId, _: StreamEnd, view: View) -> Box<dyn StreamEncoder> {
         Box::new(encode::Stream::new(task, context, view))
     }
+}
+
+/// Reads `params` and the tenant that all of them may name.
+fn read(
+    params: Option<&RawValue>,
+    call: impl FnOnce(&Members<'_>) -> Option<Call>,
+) -> Result<Request, Error> {
+    read_params(params, |members| {
+        let tenant = decode::tenant(members);
+        Some(Request { call: call(members)?, tenant })
+    })
 }
 
 #[cfg(test)]

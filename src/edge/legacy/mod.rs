@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use crate::core::error::Error;
 use crate::core::ids::{ContextId, IdSource, TaskId};
 use crate::core::task::Task;
-use crate::edge::dialect::{Call, Dialect, EarlyError, Operation, Page, StreamEncoder, StreamEnd};
+use crate::edge::dialect::{Call, Dialect, EarlyError, Operation, Page, Request, StreamEncoder, StreamEnd};
 use crate::edge::error::{WireError, write_violations};
 use crate::edge::json::{ObjectWriter, read_params, write_list};
 use crate::edge::view::View;
@@ -40,8 +40,8 @@ impl Dialect for Legacy {
         operation: Operation,
         params: Option<&RawValue>,
         ids: &dyn IdSource,
-    ) -> Result<Call, Error> {
-        Ok(match operation {
+    ) -> Result<Request, Error> {
+        let call = match operation {
             Operation::Cancel => Call::Cancel(read_params(params, decode::cancel)?),
             Operation::Get => Call::Get(read_params(params, decode::get)?),
             Operation::List => Call::List(read_params(params, decode::list)?),
@@ -54,7 +54,8 @@ impl Dialect for Legacy {
             Operation::ExtendedCard | Operation::Push | Operation::Subscribe => {
                 return Err(Error::UnsupportedOperation("message.send has no such method".to_owned()));
             }
-        })
+        };
+        Ok(call.into())
     }
 
     fn early_error(&self, params: Option<&RawValue>) -> EarlyError {

@@ -13,6 +13,7 @@ pub mod plain;
 pub mod recorded;
 pub mod say;
 pub mod walker;
+pub mod wire;
 
 pub use app::App;
 pub use client::Client;
