@@ -11,6 +11,8 @@
 //! | [`grpc`] | the gRPC binding |
 //! | [`exchange`] | what every binding does with a decoded request |
 //! | [`sse`], [`pace`], [`answer`] | streams that read a task's log, and how fast; answers that take a while |
+//! | [`binding`] | which bindings there are, and which are on |
+//! | [`public_url`], [`base_path`] | the address that clients reach the gateway at; routes below a path |
 //! | [`discovery`], [`files`], [`ops`] | the card's routes; files of answers; health and readiness |
 //! | [`dialect`] | the trait, and which dialect a request speaks |
 //! | [`a2a_v1`], [`a2a_v03`], [`legacy`] | the three dialects |
@@ -27,6 +29,8 @@
 pub mod a2a_v03;
 pub mod a2a_v1;
 pub mod answer;
+pub mod base_path;
+pub mod binding;
 pub mod body;
 pub mod card;
 pub mod dialect;
@@ -44,6 +48,7 @@ pub mod legacy;
 pub mod objects;
 pub mod ops;
 pub mod pace;
+pub mod public_url;
 pub mod request;
 pub mod routes;
 pub mod rules;

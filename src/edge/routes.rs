@@ -12,6 +12,7 @@ use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
+use super::binding::{Binding, Bindings};
 use super::discovery::{self, Cards};
 use super::headers::{EXTENSIONS, EXTENSIONS_03};
 use super::{answer, files, grpc, jsonrpc, ops};
@@ -35,6 +36,8 @@ pub enum Origins {
 /// The edge's settings.
 #[derive(Clone, Debug)]
 pub struct EdgeSettings {
+    /// Which bindings are on.
+    pub bindings: Bindings,
     /// How an artifact's stream closes.
     pub closing: Closing,
     /// Longest silence on a stream or a waiting answer.
@@ -61,10 +64,10 @@ pub struct Edge {
     pub settings: EdgeSettings,
 }
 
-/// The router over `edge`.
-pub fn router(edge: Arc<Edge>) -> Router {
+/// The router over `edge`; it has no gRPC where that has a port of its own.
+pub fn router(edge: Arc<Edge>, grpc_elsewhere: bool) -> Router {
     let cors = cors(&edge.settings.origins);
-    let has_grpc = true;
+    let has_grpc = !grpc_elsewhere && edge.settings.bindings.has(Binding::Grpc);
     let grpc = has_grpc.then(|| grpc::routes(Arc::clone(&edge)));
     let router = Router::new()
         .route("/", post(jsonrpc::serve))

@@ -22,8 +22,7 @@ use crate::core::ids::Caller;
 use crate::edge::a2a_v1::V1;
 use crate::edge::error::EdgeError;
 use crate::edge::exchange::Exchange;
-use crate::edge::headers::Asked;
-use crate::edge::jsonrpc::echo_extensions;
+use crate::edge::headers::{Asked, echo_extensions};
 use crate::edge::{Edge, body};
 
 /// What stands before a message: one byte of flags, four of its length.
@@ -34,13 +33,13 @@ pub async fn serve(State(edge): State<Arc<Edge>>, request: Request) -> Response 
     let (parts, incoming) = request.into_parts();
     let asked = Asked::read(&parts.headers, &parts.uri);
     let deadline = Deadline::read(&parts.headers);
-    let answer = Box::pin(answer(edge, parts, incoming, &asked, deadline));
+    let answer = Box::pin(answer(Arc::clone(&edge), parts, incoming, &asked, deadline));
     let mut response = tokio::select! {
         biased;
         answer = answer => answer.unwrap_or_else(refuse),
         () = deadline.passed() => refuse(EdgeError::DeadlineExceeded),
     };
-    echo_extensions(&asked, response.headers_mut());
+    echo_extensions(&asked, &edge.cards, response.headers_mut());
     response
 }
 
@@ -60,7 +59,7 @@ async fn answer(
     let limit = edge.settings.max_body_bytes;
     let message = read(incoming, limit).await?;
     let is_whole = is_one_message(&message);
-    let base = edge.cards.base_url(&parts.headers, &parts.uri);
+    let base = edge.cards.base_url(&parts);
     let exchange = Exchange::new(edge, Caller::anonymous(), &V1, asked.clone(), base);
     let mut server = A2aServiceServer::new(Rpc { exchange, deadline }).max_decoding_message_size(limit);
     let called: Result<_, Infallible> = server.call(Request::from_parts(parts, Full::new(message))).await;
