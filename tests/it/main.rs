@@ -22,6 +22,8 @@ mod memory;
 mod program;
 mod protocol;
 mod replay;
+mod rest;
+mod rest_v03;
 mod steps;
 mod streams;
 mod support;

@@ -11,6 +11,7 @@ pub mod human_dify;
 pub mod human_script;
 pub mod plain;
 pub mod recorded;
+pub mod rest;
 pub mod say;
 pub mod walker;
 
@@ -19,3 +20,4 @@ pub use client::Client;
 pub use fake_dify::{FakeDify, Received, Reply, Step};
 pub use gateway::Gateway;
 pub use recorded::Recorded;
+pub use rest::Rest;
