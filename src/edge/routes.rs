@@ -7,7 +7,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn;
 use axum::response::Response;
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, any, get, post};
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
@@ -15,7 +15,7 @@ use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 use super::binding::{Binding, Bindings};
 use super::discovery::{self, Cards};
 use super::headers::{EXTENSIONS, EXTENSIONS_03};
-use super::{answer, files, grpc, jsonrpc, ops};
+use super::{answer, files, grpc, jsonrpc, ops, rest};
 use crate::core::engine::Engine;
 use crate::core::ids::IdSource;
 use crate::core::progress::Level;
@@ -69,19 +69,26 @@ pub fn router(edge: Arc<Edge>, grpc_elsewhere: bool) -> Router {
     let cors = cors(&edge.settings.origins);
     let has_grpc = !grpc_elsewhere && edge.settings.bindings.has(Binding::Grpc);
     let grpc = has_grpc.then(|| grpc::routes(Arc::clone(&edge)));
-    let router = Router::new()
-        .route("/", post(jsonrpc::serve))
-        .route("/a2a", post(jsonrpc::serve))
-        .route("/a2a/", post(jsonrpc::serve))
-        .route("/tasks/get", post(jsonrpc::serve_get))
-        .route("/tasks/list", post(jsonrpc::serve_list))
-        .route("/tasks/cancel", post(jsonrpc::serve_cancel))
+    let on = |binding| edge.settings.bindings.has(binding);
+    let mut router = Router::new()
         .route("/.well-known/agent-card.json", get(discovery::card))
         .route("/.well-known/agent.json", get(discovery::card))
         .route("/agentcard", get(discovery::legacy_card))
         .route("/files/{id}", get(files::file))
         .route("/health", get(ops::health))
-        .route("/ready", get(ops::ready))
+        .route("/ready", get(ops::ready));
+    let (has_rpc, has_http) = (on(Binding::JsonRpc), on(Binding::Http));
+    if has_rpc {
+        router = router
+            .route("/", post(jsonrpc::serve))
+            .route("/a2a", post(jsonrpc::serve))
+            .route("/a2a/", post(jsonrpc::serve))
+            .route("/tasks/get", beside_http(has_http).post(jsonrpc::serve_get))
+            .route("/tasks/list", beside_http(has_http).post(jsonrpc::serve_list))
+            .route("/tasks/cancel", beside_http(has_http).post(jsonrpc::serve_cancel));
+    }
+    let router = if has_http { router.fallback(rest::serve) } else { router.fallback(rest::nothing) };
+    let router = router
         .with_state(edge)
         // Bodies are limited where they are read, with an answer in the form that the route speaks.
         .layer(DefaultBodyLimit::disable())
@@ -95,6 +102,11 @@ pub fn router(edge: Arc<Edge>, grpc_elsewhere: bool) -> Router {
         None => router,
     };
     router.layer(from_fn(move |request, next| grpc::refuse_strays(has_grpc, request, next)))
+}
+
+/// What the other verbs of a path of the `message.send` dialect are for: the task of that name, over HTTP+JSON.
+fn beside_http(has_http: bool) -> MethodRouter<Arc<Edge>> {
+    if has_http { any(rest::serve) } else { MethodRouter::new() }
 }
 
 fn cors(origins: &Origins) -> Option<CorsLayer> {
@@ -111,7 +123,7 @@ fn cors(origins: &Origins) -> Option<CorsLayer> {
     ];
     let layer = CorsLayer::new()
         .allow_origin(origin)
-        .allow_methods([Method::GET, Method::HEAD, Method::POST])
+        .allow_methods([Method::GET, Method::HEAD, Method::POST, Method::DELETE])
         .allow_headers(AllowHeaders::mirror_request())
         .expose_headers(exposed)
         .max_age(Duration::from_secs(3600));

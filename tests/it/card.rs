@@ -94,7 +94,8 @@ async fn answers(gateway: &Gateway, interface: &Value) -> bool {
     };
     let answer: Value = request.send().await.expect("an answer").json().await.unwrap_or_default();
     // The very error of a task that there is not, and not of a version or of an address.
-    answer["error"]["code"] == -32001 || answer["error"]["details"][0]["reason"] == "TASK_NOT_FOUND"
+    let codes = [&answer["error"]["code"], &answer["code"]];
+    codes.contains(&&json!(-32001)) || answer["error"]["details"][0]["reason"] == "TASK_NOT_FOUND"
 }
 
 /// Whether an interface's address is whole: a URL, or the host and port of gRPC.

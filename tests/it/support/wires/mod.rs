@@ -19,7 +19,6 @@ use super::client::PATIENCE;
 pub use plain::{difference, plain, plain_stream};
 
 /// One way to speak with the gateway.
-#[expect(dead_code, reason = "the HTTP+JSON binding is to come")]
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Wire {
     /// JSON-RPC, A2A 1.0.
@@ -35,7 +34,7 @@ pub enum Wire {
 }
 
 /// All of them.
-pub const WIRES: [Wire; 3] = [Wire::RpcV1, Wire::RpcV03, Wire::GrpcV1];
+pub const WIRES: [Wire; 5] = [Wire::RpcV1, Wire::RpcV03, Wire::HttpV1, Wire::HttpV03, Wire::GrpcV1];
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
