@@ -1,5 +1,5 @@
-//! Every recorded stream of every kind of app, replayed through the whole gateway, in all three dialects, streamed and
-//! blocking.
+//! Every recorded stream of every kind of app, replayed through the whole gateway, in all three dialects and over gRPC,
+//! streamed and blocking.
 //!
 //! The snapshots show the order of events and how each ends; the text is compared byte for byte with a plain
 //! reading of the recording, and between the dialects; so are outputs and what a run that waits asks.
@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::support::client::{send, send_03, send_old};
 use super::support::heard::{Heard, hear};
 use super::support::plain::{plain_reading, referred};
+use super::support::wires::{Method, Wire, plain};
 use super::support::{FakeDify, Gateway, Received, Recorded, Reply, Step, recorded};
 
 /// One recorded stream.
@@ -103,10 +104,14 @@ fn recordings(version: &str) -> Vec<Recording> {
 
 /// Whether the outputs that a client got, in a text of JSON, are those of the recording.
 fn check_outputs(what: &str, heard: &Heard, text: &str, expected: &str) {
-    if expected.contains("__dify__file__") {
+    let whole: Value = serde_json::from_str(expected).expect("JSON");
+    if what.contains("in gRPC") && !expected.contains("__dify__file__") {
+        // Its numbers are doubles.
+        assert_eq!(plain(&heard.outputs), plain(&whole), "{what}");
+    } else if expected.contains("__dify__file__") {
         let mut count = 0;
         let expected = referred(&serde_json::from_str(expected).expect("JSON"), &mut count);
-        assert_eq!(heard.outputs, expected, "{what}");
+        assert_eq!(plain(&heard.outputs), plain(&expected), "{what}");
         assert_eq!(heard.files.len(), count, "{what}");
     } else {
         assert!(text.contains(&format!("\"data\":{expected}")), "{what}: {expected} is not in {text}");
@@ -142,7 +147,7 @@ fn check_asked(what: &str, heard: &Heard, forms: &[Value]) {
             json!({"form": data["form"], "title": data["title"], "names": names, "actions": data["actions"], "defaults": data["defaults"]})
         })
         .collect();
-    assert_eq!(got, asked, "{what}");
+    assert_eq!(plain(&json!(got)), plain(&json!(asked)), "{what}");
 }
 
 /// A Dify of this version with an app of this mode, for which the recordings' names are what is said to it.
@@ -183,6 +188,17 @@ impl Place {
     }
 }
 
+/// Calls by gRPC and gives what it says as the JSON-RPC of 1.0 would have said it.
+async fn called_by_grpc(gateway: &Gateway, is_stream: bool, params: &Value) -> String {
+    let wrapped = |result: &Value| json!({ "result": result }).to_string();
+    if !is_stream {
+        let answer = Wire::GrpcV1.ask(gateway, Method::Send, params.clone()).await.expect("a task");
+        return wrapped(&answer);
+    }
+    let events = Wire::GrpcV1.stream(gateway, Method::Stream, params.clone()).await.expect("a stream");
+    events.iter().map(|event| format!("data: {}\n\n", wrapped(event))).collect()
+}
+
 /// Calls and gives the whole body as text.
 async fn called(gateway: &Gateway, method: &str, params: &Value) -> String {
     let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
@@ -213,25 +229,30 @@ async fn replay_one(version: &str, place: &Place, recording: &Recording, shown: 
     writeln!(shown, "{name}").expect("written");
     let mut ends = Vec::new();
     let mut question = String::new();
+    let mut order = Vec::new();
     for (dialect, stream, block) in [
         ("1.0", "SendStreamingMessage", "SendMessage"),
+        ("gRPC", "", ""),
         ("0.3", "message/stream", "message/send"),
         ("message.send", "message.send", "message.send"),
     ] {
         for is_stream in [true, false] {
             let context = format!("{name}-{dialect}-{is_stream}");
             let mut params = match dialect {
-                "1.0" => send(name, Some(&context)),
+                "1.0" | "gRPC" => send(name, Some(&context)),
                 "0.3" => send_03(name, Some(&context)),
                 _ => send_old(name, &context),
             };
             if dialect == "message.send" {
                 params["configuration"]["stream"] = is_stream.into();
             }
-            let text = called(gateway, if is_stream { stream } else { block }, &params).await;
+            let text = match dialect {
+                "gRPC" => called_by_grpc(gateway, is_stream, &params).await,
+                _ => called(gateway, if is_stream { stream } else { block }, &params).await,
+            };
             let what = format!("{version} {name} in {dialect}, stream: {is_stream}");
             let heard = if is_stream {
-                hear(dialect, &text)
+                hear(if dialect == "gRPC" { "1.0" } else { dialect }, &text)
             } else {
                 let answer: Value = serde_json::from_str(&text).expect("JSON");
                 let result = answer["result"].get("task").unwrap_or(&answer["result"]);
@@ -243,13 +264,16 @@ async fn replay_one(version: &str, place: &Place, recording: &Recording, shown: 
                 Some(outputs) => check_outputs(&what, &heard, &text, outputs),
                 None => assert!(!text.contains("\"artifactId\":\"outputs\""), "{what}: {text}"),
             }
-            if is_stream {
+            if is_stream && dialect == "gRPC" {
+                assert_eq!(heard.order, order, "{what}: as in JSON-RPC");
+            } else if is_stream {
                 let files = if heard.files.is_empty() {
                     String::new()
                 } else {
                     format!(" [{}]", heard.files.join(" "))
                 };
                 writeln!(shown, "  {dialect}: {}{files}", heard.order.join(" ")).expect("written");
+                order = heard.order;
             }
             ends.push((heard.end, heard.files));
             question = heard.question;
