@@ -74,7 +74,11 @@ async fn o15_names_of_the_package_and_the_form_of_json_rpc_are_read_as_well() {
     let unsaid = rest.posted("/v1/message:send", &unsaid).await;
     assert_eq!(unsaid["task"]["status"]["state"], "TASK_STATE_SUBMITTED", "what is not said is false");
     rest.0.until(unsaid["task"]["id"].as_str().expect("an id"), "TASK_STATE_COMPLETED").await;
-    assert_eq!(dify.chats().len(), 3);
+    let mut nothing_said = said("in time", "e");
+    nothing_said.as_object_mut().expect("an object").remove("configuration");
+    let waited = rest.posted("/v1/message:send", &nothing_said).await;
+    assert_eq!(waited["task"]["status"]["state"], "TASK_STATE_COMPLETED", "as over JSON-RPC");
+    assert_eq!(dify.chats().len(), 4);
 }
 
 #[tokio::test]
@@ -138,6 +142,7 @@ async fn r03_o07_o08_errors_are_the_one_body_that_all_clients_of_0_3_read() {
         (unknown.status, &unknown.body["code"], &unknown.body["message"], &unknown.body["type"]),
         (404, &json!(-32001), &json!("task not found: none"), &json!("TaskNotFoundError"))
     );
+    assert_eq!(unknown.body["error"], "io.a2a.spec.TaskNotFoundError");
     assert_eq!(
         (unknown.header("content-type"), unknown.header("vary").contains("accept")),
         ("application/json", false)
@@ -146,6 +151,8 @@ async fn r03_o07_o08_errors_are_the_one_body_that_all_clients_of_0_3_read() {
     assert_eq!(Rest::answer(wants_a2a).await.header("content-type"), "application/json");
     let refused = rest.post("/v1/message:send", &json!({})).await;
     assert_eq!((refused.refusal(), refused.violations()), ((422, "INVALID_PARAMS"), vec!["message"]));
+    let snake = rest.get("/v1/tasks/x?history_length=-1").await;
+    assert_eq!((snake.refusal(), snake.violations()), ((422, "INVALID_PARAMS"), vec!["historyLength"]));
     for path in ["/v1/tasks/x/pushNotificationConfigs", "/v1/tasks/x/pushNotificationConfigs/c"] {
         assert_eq!(rest.get(path).await.refusal(), (501, "PUSH_NOTIFICATION_NOT_SUPPORTED"));
     }

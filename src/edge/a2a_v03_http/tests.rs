@@ -200,13 +200,14 @@ fn the_form_of_json_rpc_is_taken_with_its_meaning() {
     assert!(send(&request(r#""pushNotificationConfig":{"url":"https://x"}"#)).unwrap().wants_push);
 }
 
-/// ProtoJSON leaves out what is false.
+/// ProtoJSON leaves out what is false, but a client that says nothing of it at all is answered as over JSON-RPC.
 #[test]
-fn an_absent_blocking_is_false() {
+fn an_absent_blocking_is_false_and_an_absent_configuration_says_nothing() {
     let request =
         |configuration: &str| with_part(r#"{"text":"x"}"#).replacen('{', &format!("{{{configuration}"), 1);
     for (configuration, at_once) in [
-        ("", true),
+        ("", false),
+        (r#""configuration":null,"#, false),
         (r#""configuration":{},"#, true),
         (r#""configuration":{"blocking":false},"#, true),
         (r#""configuration":{"blocking":true},"#, false),
