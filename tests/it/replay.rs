@@ -1,5 +1,5 @@
-//! Every recorded stream of every kind of app, replayed through the whole gateway, in all three dialects, streamed and
-//! blocking.
+//! Every recorded stream of every kind of app, replayed through the whole gateway, in all three dialects, over JSON-RPC
+//! and over HTTP+JSON, streamed and blocking.
 //!
 //! The snapshots show the order of events and how each ends; the text is compared byte for byte with a plain
 //! reading of the recording, and between the dialects; so are outputs and what a run that waits asks.
@@ -7,12 +7,14 @@
 use std::collections::HashMap;
 use std::fmt::Write;
 
+use http::Method;
 use serde_json::{Value, json};
 
 use super::support::client::{send, send_03, send_old};
-use super::support::heard::{Heard, hear};
+use super::support::heard::{Heard, hear, hear_http};
 use super::support::plain::{plain_reading, referred};
-use super::support::{FakeDify, Gateway, Received, Recorded, Reply, Step, recorded};
+use super::support::rest::send_03_http;
+use super::support::{FakeDify, Gateway, Received, Recorded, Reply, Rest, Step, recorded};
 
 /// One recorded stream.
 #[derive(Clone)]
@@ -183,8 +185,12 @@ impl Place {
     }
 }
 
-/// Calls and gives the whole body as text.
+/// Calls a method, or posts to a path of HTTP+JSON, and gives the whole body as text.
 async fn called(gateway: &Gateway, method: &str, params: &Value) -> String {
+    if method.starts_with('/') {
+        let post = Rest::of(gateway).request(Method::POST, method).json(params);
+        return post.send().await.expect("an answer").text().await.expect("a body");
+    }
     let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
     gateway.client.post(&body).await.text().await.expect("a body")
 }
@@ -213,29 +219,37 @@ async fn replay_one(version: &str, place: &Place, recording: &Recording, shown: 
     writeln!(shown, "{name}").expect("written");
     let mut ends = Vec::new();
     let mut question = String::new();
+    let mut orders: HashMap<&str, Vec<String>> = HashMap::new();
     for (dialect, stream, block) in [
         ("1.0", "SendStreamingMessage", "SendMessage"),
         ("0.3", "message/stream", "message/send"),
         ("message.send", "message.send", "message.send"),
+        ("1.0", "/message:stream", "/message:send"),
+        ("0.3", "/v1/message:stream", "/v1/message:send"),
     ] {
+        let is_rest = stream.starts_with('/');
         for is_stream in [true, false] {
-            let context = format!("{name}-{dialect}-{is_stream}");
+            let method = if is_stream { stream } else { block };
+            let context = format!("{name}-{method}-{is_stream}");
             let mut params = match dialect {
                 "1.0" => send(name, Some(&context)),
+                "0.3" if is_rest => send_03_http(name, &context),
                 "0.3" => send_03(name, Some(&context)),
                 _ => send_old(name, &context),
             };
             if dialect == "message.send" {
                 params["configuration"]["stream"] = is_stream.into();
             }
-            let text = called(gateway, if is_stream { stream } else { block }, &params).await;
-            let what = format!("{version} {name} in {dialect}, stream: {is_stream}");
-            let heard = if is_stream {
-                hear(dialect, &text)
-            } else {
-                let answer: Value = serde_json::from_str(&text).expect("JSON");
-                let result = answer["result"].get("task").unwrap_or(&answer["result"]);
-                Heard::of_task(dialect, result)
+            let text = called(gateway, method, &params).await;
+            let what = format!("{version} {name} with {method}, stream: {is_stream}");
+            let heard = match (is_stream, is_rest) {
+                (true, false) => hear(dialect, &text),
+                (true, true) => hear_http(dialect, &text),
+                (false, true) => Heard::of_task_over_http(dialect, &text),
+                (false, false) => {
+                    let answer: Value = serde_json::from_str(&text).expect("JSON");
+                    Heard::of_task(dialect, answer["result"].get("task").unwrap_or(&answer["result"]))
+                }
             };
             assert_eq!(heard.text, plain.text, "{what}");
             check_asked(&what, &heard, &plain.forms);
@@ -243,13 +257,16 @@ async fn replay_one(version: &str, place: &Place, recording: &Recording, shown: 
                 Some(outputs) => check_outputs(&what, &heard, &text, outputs),
                 None => assert!(!text.contains("\"artifactId\":\"outputs\""), "{what}: {text}"),
             }
-            if is_stream {
+            if is_stream && is_rest {
+                assert_eq!(Some(&heard.order), orders.get(dialect), "{what}: as over JSON-RPC");
+            } else if is_stream {
                 let files = if heard.files.is_empty() {
                     String::new()
                 } else {
                     format!(" [{}]", heard.files.join(" "))
                 };
                 writeln!(shown, "  {dialect}: {}{files}", heard.order.join(" ")).expect("written");
+                orders.insert(dialect, heard.order);
             }
             ends.push((heard.end, heard.files));
             question = heard.question;
