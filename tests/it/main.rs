@@ -23,6 +23,7 @@ mod program;
 mod protocol;
 mod replay;
 mod rest;
+mod rest_http;
 mod rest_v03;
 mod steps;
 mod streams;
