@@ -5,15 +5,17 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn;
 use axum::response::Response;
-use axum::routing::{any, get, post};
+use axum::routing::{MethodRouter, any, get, post};
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
+use super::binding::{Binding, Bindings};
 use super::discovery::{self, Cards};
 use super::headers::{EXTENSIONS, EXTENSIONS_03};
-use super::{answer, files, jsonrpc, ops, rest};
+use super::{answer, files, grpc, jsonrpc, ops, rest};
 use crate::core::engine::Engine;
 use crate::core::ids::IdSource;
 use crate::core::progress::Level;
@@ -34,6 +36,8 @@ pub enum Origins {
 /// The edge's settings.
 #[derive(Clone, Debug)]
 pub struct EdgeSettings {
+    /// Which bindings are on.
+    pub bindings: Bindings,
     /// How an artifact's stream closes.
     pub closing: Closing,
     /// Longest silence on a stream or a waiting answer.
@@ -60,31 +64,45 @@ pub struct Edge {
     pub settings: EdgeSettings,
 }
 
-/// The router over `edge`.
-pub fn router(edge: Arc<Edge>) -> Router {
+/// The router over `edge`; it has no gRPC where that has a port of its own.
+pub fn router(edge: Arc<Edge>, grpc_elsewhere: bool) -> Router {
     let cors = cors(&edge.settings.origins);
+    let has_grpc = !grpc_elsewhere && edge.settings.bindings.has(Binding::Grpc);
+    let grpc = has_grpc.then(|| grpc::routes(Arc::clone(&edge)));
+    let has_http = edge.settings.bindings.has(Binding::Http);
+    // The old dialect's own paths are also names of tasks to HTTP+JSON, which has other verbs for them.
+    let beside_tasks = |route: MethodRouter<Arc<Edge>>| match has_http {
+        true => any(rest::serve).merge(route),
+        false => route,
+    };
     let router = Router::new()
         .route("/", post(jsonrpc::serve))
         .route("/a2a", post(jsonrpc::serve))
         .route("/a2a/", post(jsonrpc::serve))
-        .route("/tasks/get", any(rest::serve).post(jsonrpc::serve_get))
-        .route("/tasks/list", any(rest::serve).post(jsonrpc::serve_list))
-        .route("/tasks/cancel", any(rest::serve).post(jsonrpc::serve_cancel))
+        .route("/tasks/get", beside_tasks(post(jsonrpc::serve_get)))
+        .route("/tasks/list", beside_tasks(post(jsonrpc::serve_list)))
+        .route("/tasks/cancel", beside_tasks(post(jsonrpc::serve_cancel)))
         .route("/.well-known/agent-card.json", get(discovery::card))
         .route("/.well-known/agent.json", get(discovery::card))
         .route("/agentcard", get(discovery::legacy_card))
         .route("/files/{id}", get(files::file))
         .route("/health", get(ops::health))
-        .route("/ready", get(ops::ready))
-        .fallback(rest::serve)
+        .route("/ready", get(ops::ready));
+    let router = if has_http { router.fallback(rest::serve) } else { router };
+    let router = router
         .with_state(edge)
         // Bodies are limited where they are read, with an answer in the form that the route speaks.
         .layer(DefaultBodyLimit::disable())
         .layer(CatchPanicLayer::custom(panicked));
-    match cors {
+    let router = match cors {
         Some(cors) => router.layer(cors),
         None => router,
-    }
+    };
+    let router = match grpc {
+        Some(grpc) => router.merge(grpc),
+        None => router,
+    };
+    router.layer(from_fn(move |request, next| grpc::refuse_strays(has_grpc, request, next)))
 }
 
 fn cors(origins: &Origins) -> Option<CorsLayer> {

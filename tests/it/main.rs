@@ -2,15 +2,22 @@
 
 #![expect(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
+mod absent;
+mod address;
 mod cancel;
+mod card;
 mod check;
 mod conversations;
 mod dialects;
 mod dify_requests;
+mod envelope;
+mod everywhere;
+mod extensions;
 mod extras;
 mod faults;
 mod files;
 mod files_out;
+mod history;
 mod human;
 mod human_elsewhere;
 mod inputs;
@@ -19,13 +26,18 @@ mod kits;
 mod layers;
 mod limits;
 mod memory;
+mod model;
+mod older_clients;
 mod program;
 mod protocol;
 mod replay;
+mod requirements;
 mod rest;
 mod rest_http;
 mod rest_v03;
+mod sending;
 mod steps;
+mod streaming;
 mod streams;
 mod support;
 mod tenants;

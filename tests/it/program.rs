@@ -70,7 +70,7 @@ impl Serving {
 }
 
 #[tokio::test]
-async fn serve_prints_where_it_listens_and_ends_in_order_when_told_to() {
+async fn a09_n05_serve_prints_where_it_listens_and_ends_in_order_when_told_to() {
     let dify = FakeDify::chat(|received| {
         Reply::stream(vec![
             Step::Send(message(received, "run", "so far")),
@@ -104,6 +104,35 @@ async fn serve_prints_where_it_listens_and_ends_in_order_when_told_to() {
     for secret in [KEY, "a very private question", "so far"] {
         assert!(!log.contains(secret), "{secret:?} in the log even at trace");
     }
+}
+
+#[tokio::test]
+async fn a10_a_cancel_leaves_a_line_in_the_log() {
+    let dify = FakeDify::chat(|received| {
+        Reply::stream(vec![
+            Step::Send(message(received, "run", "so far")),
+            Step::WaitForStop("run".to_owned()),
+            Step::Send(message_end(received, "run")),
+        ])
+    })
+    .await;
+    let url = dify.url();
+    let env = [("DIFY_API_URL", url.as_str()), ("DIFY_API_KEY", KEY), ("HOST", "127.0.0.1"), ("PORT", "0")];
+    let serving = Serving::start(&[], &env).await;
+    let client = Client::new(serving.base.clone());
+    let mut stream = client.stream("SendStreamingMessage", &send("x", None)).await;
+    let id = stream.next().await.expect("the task").data["result"]["task"]["id"].clone();
+    stream.next().await.expect("working");
+    client.result("CancelTask", &json!({"id": id})).await;
+    stream.all().await;
+    serving.terminate();
+    // Without a word about the log in the settings.
+    let (_, log) = serving.end().await;
+    let id = id.as_str().expect("an id");
+    let lines: Vec<&str> =
+        log.lines().filter(|line| line.contains(id) && line.contains("task ended")).collect();
+    assert_eq!(lines.len(), 1, "{log}");
+    assert!(lines[0].contains("Canceled") && lines[0].contains("INFO"), "{lines:?}");
 }
 
 #[tokio::test]
@@ -184,11 +213,16 @@ async fn check_tells_what_the_app_is_and_what_is_in_the_way() {
     assert!(shown.contains("Test app (chat)") && shown.contains("1.14.2") && !shown.contains(KEY), "{shown}");
 
     let warned = "Warnings\n         PUBLIC_URL (server.public_url in TOML), from nowhere: is not set, so the card will \
-                  give http://<Host of each request>\n           behind a TLS proxy set PUBLIC_URL\n";
+                  give http://<Host of each request>\n           behind a TLS proxy set PUBLIC_URL, or TRUSTED_PROXIES to \
+                  the address of the proxy\n";
     assert!(shown.contains(warned) && shown.ends_with("\nserve would work\n"), "{shown}");
-    for (name, value) in
-        [("PUBLIC_URL", "https://a.example"), ("HOST", "127.0.0.1"), ("HOST", "::1"), ("HOST", "localhost")]
-    {
+    for (name, value) in [
+        ("PUBLIC_URL", "https://a.example"),
+        ("TRUSTED_PROXIES", "10.0.0.0/8"),
+        ("HOST", "127.0.0.1"),
+        ("HOST", "::1"),
+        ("HOST", "localhost"),
+    ] {
         let env = [("DIFY_API_URL", url.as_str()), ("DIFY_API_KEY", KEY), (name, value)];
         let quiet = text(&output(&["check"], &env).await.stdout);
         assert!(quiet.contains("serve would work") && !quiet.contains("Warnings"), "{name}: {quiet}");
@@ -239,11 +273,15 @@ async fn check_tells_old_and_unsupported_apps_apart_by_reading_only() {
 async fn card_prints_what_serve_would_show() {
     let dify = FakeDify::echo().await;
     let url = dify.url();
-    let env = [("DIFY_API_URL", url.as_str()), ("DIFY_API_KEY", KEY), ("PUBLIC_URL", "https://a.example")];
+    let told =
+        [("PUBLIC_URL", "https://a.example/x"), ("BINDINGS", "grpc,http"), ("GRPC_URL", "grpc.example:7443")];
+    let mut env = vec![("DIFY_API_URL", url.as_str()), ("DIFY_API_KEY", KEY)];
+    env.extend(told);
     let printed = output(&["card"], &env).await;
     assert_eq!(printed.status.code(), Some(0), "{}", text(&printed.stderr));
     let card: Value = serde_json::from_slice(&printed.stdout).expect("JSON");
-    let gateway = Gateway::before(&dify, &[("PUBLIC_URL", "https://a.example")]).await;
+    assert_eq!(card["supportedInterfaces"][0]["url"], "grpc.example:7443");
+    let gateway = Gateway::before(&dify, &told).await;
     let served = gateway.client.http.get(format!("{}/.well-known/agent-card.json", gateway.client.base));
     let served: Value = served.send().await.expect("an answer").json().await.expect("JSON");
     assert_eq!(card, served);

@@ -8,11 +8,10 @@ use tokio::sync::Notify;
 
 use super::streams::follow;
 use super::support::client::{Event, send};
-use super::support::dify_frames::{answer, message, message_end};
-use super::support::rest::Answer;
+use super::support::dify_frames::{message, message_end};
 use super::support::{FakeDify, Gateway, Reply, Rest, Step};
 
-async fn echo(env: &[(&str, &str)]) -> (FakeDify, Gateway, Rest) {
+pub(crate) async fn echo(env: &[(&str, &str)]) -> (FakeDify, Gateway, Rest) {
     let dify = FakeDify::echo().await;
     let gateway = Gateway::before(&dify, env).await;
     let rest = Rest::of(&gateway);
@@ -20,7 +19,7 @@ async fn echo(env: &[(&str, &str)]) -> (FakeDify, Gateway, Rest) {
 }
 
 /// A Dify that says one word and goes on when it is told to, or when it is stopped.
-async fn held() -> (FakeDify, Arc<Notify>) {
+pub(crate) async fn held() -> (FakeDify, Arc<Notify>) {
     let gate = Arc::new(Notify::new());
     let held = Arc::clone(&gate);
     let dify = FakeDify::chat(move |received| match received.said() {

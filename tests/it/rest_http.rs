@@ -1,4 +1,4 @@
-//! The HTTP+JSON binding of A2A 1.0: paths, queries and verbs in, objects without an envelope out.
+//! What HTTP+JSON says in the way of HTTP: statuses, media types, versions, paths that are none, signs of life.
 
 use std::sync::Arc;
 
@@ -6,49 +6,11 @@ use http::Method;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
-use super::streams::follow;
-use super::support::client::{Event, send};
-use super::support::dify_frames::{answer, message, message_end};
+use super::rest::{echo, held};
+use super::support::client::send;
+use super::support::dify_frames::answer;
 use super::support::rest::Answer;
 use super::support::{FakeDify, Gateway, Reply, Rest, Step};
-
-async fn echo(env: &[(&str, &str)]) -> (FakeDify, Gateway, Rest) {
-    let dify = FakeDify::echo().await;
-    let gateway = Gateway::before(&dify, env).await;
-    let rest = Rest::of(&gateway);
-    (dify, gateway, rest)
-}
-
-/// A Dify that says one word and goes on when it is told to, or when it is stopped.
-async fn held() -> (FakeDify, Arc<Notify>) {
-    let gate = Arc::new(Notify::new());
-    let held = Arc::clone(&gate);
-    let dify = FakeDify::chat(move |received| match received.said() {
-        "stop me" => Reply::stream(vec![
-            Step::Send(message(received, "run", "so far")),
-            Step::WaitForStop("run".to_owned()),
-            Step::Send(message_end(received, "run")),
-        ]),
-        _ => Reply::stream(vec![
-            Step::Send(message(received, "run", "so")),
-            Step::Wait(Arc::clone(&held)),
-            Step::Send(message(received, "run", " far")),
-            Step::Send(message_end(received, "run")),
-        ]),
-    })
-    .await;
-    (dify, gate)
-}
-
-/// The events of a stream as those of JSON-RPC are, so that both are read alike.
-fn wrapped(events: Vec<Event>) -> Vec<Event> {
-    let wrap = |event: Event| Event { id: event.id, data: json!({"result": event.data}) };
-    events.into_iter().map(wrap).collect()
-}
-
-fn id(task: &Value) -> &str {
-    task["id"].as_str().unwrap_or_else(|| panic!("{task}"))
-}
 
 #[tokio::test]
 async fn r03_r04_errors_are_bodies_of_their_own_with_the_status_of_http() {
@@ -240,4 +202,16 @@ async fn t12_silence_is_broken_by_comments_and_a_waiting_answer_by_spaces() {
     assert_eq!(sent["task"]["status"]["state"], "TASK_STATE_COMPLETED");
     while stream.next().await.is_some() {}
     assert!(stream.comments > 0);
+}
+
+#[tokio::test]
+async fn c03_http_that_is_off_is_not_there() {
+    let (_dify, _gateway, rest) = echo(&[("BINDINGS", "jsonrpc")]).await;
+    for path in ["/tasks", "/v1/tasks", "/tasks/get"] {
+        let refused = rest.get(path).await;
+        assert!(matches!(refused.status, 404 | 405) && refused.body == json!(""), "{refused:?}");
+    }
+    assert_eq!(rest.post("/message:send", &send("x", None)).await.status, 404);
+    let old = rest.post("/tasks/get", &json!({"params": {"taskId": "x"}})).await;
+    assert_eq!(old.body["error"]["code"], -32001);
 }

@@ -1,6 +1,7 @@
 //! What the tests stand on: a Dify whose every byte is scripted, a gateway in front of it, an A2A client.
 
 pub mod app;
+pub mod bytes;
 pub mod client;
 pub mod dify_frames;
 pub mod fake_dify;
@@ -14,6 +15,7 @@ pub mod recorded;
 pub mod rest;
 pub mod say;
 pub mod walker;
+pub mod wires;
 
 pub use app::App;
 pub use client::Client;
