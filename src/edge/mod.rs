@@ -8,8 +8,8 @@
 //! | --- | --- |
 //! | [`routes`] | every route, and what all handlers share |
 //! | [`jsonrpc`] | the JSON-RPC binding, on [`envelope`], [`headers`] and [`body`] |
-//! | [`rest`] | the HTTP+JSON binding: its routes, and what goes from paths and queries into params |
 //! | [`grpc`] | the gRPC binding |
+//! | [`rest`] | the HTTP+JSON binding: its routes, and what goes from paths and queries into params |
 //! | [`exchange`] | what every binding does with a decoded request |
 //! | [`sse`], [`pace`], [`answer`] | streams that read a task's log, and how fast; answers that take a while |
 //! | [`binding`] | which bindings there are, and which are on |

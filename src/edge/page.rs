@@ -1,6 +1,11 @@
-//! Pages of a list of tasks as JSON: what a request asks for, and the answer (A2A 1.0 §3.1.4).
+//! Pages of a list of tasks: what a request asks for, the answer, and the opaque token that the next page is found by.
+//! The token is the place of the last task on the page, so that a page begins where the one before it ended even when
+//! tasks came and went in between (A2A 1.0 §3.1.4).
 
-use super::a2a_v1::page_token;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jiff::Timestamp;
+
 use super::dialect::Page;
 use super::json::{Members, ObjectWriter, write_list};
 use super::objects::{self, Words};
@@ -8,7 +13,9 @@ use super::request::{context_id, history_length};
 use super::rules::{self, DEFAULT_PAGE};
 use super::view::View;
 use crate::core::command::{List, PageStart};
+use crate::core::ids::TaskId;
 use crate::core::state::TaskState;
+use crate::core::task::Task;
 
 /// The states of a dialect: name, number, and the state, if it is one.
 pub type States = [(&'static str, i32, Option<TaskState>)];
@@ -42,11 +49,29 @@ fn page_start(params: &Members<'_>) -> PageStart {
 
 /// Appends a `ListTasksResponse` (A2A 1.0 §3.1.4).
 pub fn write<W: Words>(buf: &mut Vec<u8>, page: &Page<'_>, view: &View) {
-    let next = page.tasks.last().filter(|_| page.more).map(page_token::after).unwrap_or_default();
+    let next = next_token(page);
     let mut response = ObjectWriter::open(buf);
     write_list(response.member("tasks"), page.tasks, |buf, task| objects::task::<W>(buf, task, view));
     response.str("nextPageToken", &next);
     response.number("pageSize", page.page_size);
     response.number("totalSize", page.total);
     response.close();
+}
+
+/// The token of the page after this one; empty after the last.
+pub fn next_token(page: &Page<'_>) -> String {
+    page.tasks.last().filter(|_| page.more).map(token_after).unwrap_or_default()
+}
+
+/// The token of the page that begins after `task`.
+fn token_after(task: &Task) -> String {
+    URL_SAFE_NO_PAD.encode(format!("{}.{}", task.status.at.as_nanosecond(), task.id))
+}
+
+/// The place a token stands for; `None` if it is not one of ours.
+pub fn read_token(token: &str) -> Option<PageStart> {
+    let text = String::from_utf8(URL_SAFE_NO_PAD.decode(token).ok()?).ok()?;
+    let (nanos, id) = text.split_once('.')?;
+    let at = Timestamp::from_nanosecond(nanos.parse().ok()?).ok()?;
+    (!id.is_empty()).then(|| PageStart::After { at, id: TaskId::from(id) })
 }

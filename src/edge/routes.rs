@@ -69,26 +69,25 @@ pub fn router(edge: Arc<Edge>, grpc_elsewhere: bool) -> Router {
     let cors = cors(&edge.settings.origins);
     let has_grpc = !grpc_elsewhere && edge.settings.bindings.has(Binding::Grpc);
     let grpc = has_grpc.then(|| grpc::routes(Arc::clone(&edge)));
-    let has_http = edge.settings.bindings.has(Binding::Http);
-    // The old dialect's own paths are also names of tasks to HTTP+JSON, which has other verbs for them.
-    let beside_tasks = |route: MethodRouter<Arc<Edge>>| match has_http {
-        true => any(rest::serve).merge(route),
-        false => route,
-    };
-    let router = Router::new()
-        .route("/", post(jsonrpc::serve))
-        .route("/a2a", post(jsonrpc::serve))
-        .route("/a2a/", post(jsonrpc::serve))
-        .route("/tasks/get", beside_tasks(post(jsonrpc::serve_get)))
-        .route("/tasks/list", beside_tasks(post(jsonrpc::serve_list)))
-        .route("/tasks/cancel", beside_tasks(post(jsonrpc::serve_cancel)))
+    let on = |binding| edge.settings.bindings.has(binding);
+    let mut router = Router::new()
         .route("/.well-known/agent-card.json", get(discovery::card))
         .route("/.well-known/agent.json", get(discovery::card))
         .route("/agentcard", get(discovery::legacy_card))
         .route("/files/{id}", get(files::file))
         .route("/health", get(ops::health))
         .route("/ready", get(ops::ready));
-    let router = if has_http { router.fallback(rest::serve) } else { router };
+    let (has_rpc, has_http) = (on(Binding::JsonRpc), on(Binding::Http));
+    if has_rpc {
+        router = router
+            .route("/", post(jsonrpc::serve))
+            .route("/a2a", post(jsonrpc::serve))
+            .route("/a2a/", post(jsonrpc::serve))
+            .route("/tasks/get", beside_http(has_http).post(jsonrpc::serve_get))
+            .route("/tasks/list", beside_http(has_http).post(jsonrpc::serve_list))
+            .route("/tasks/cancel", beside_http(has_http).post(jsonrpc::serve_cancel));
+    }
+    let router = if has_http { router.fallback(rest::serve) } else { router.fallback(rest::nothing) };
     let router = router
         .with_state(edge)
         // Bodies are limited where they are read, with an answer in the form that the route speaks.
@@ -103,6 +102,11 @@ pub fn router(edge: Arc<Edge>, grpc_elsewhere: bool) -> Router {
         None => router,
     };
     router.layer(from_fn(move |request, next| grpc::refuse_strays(has_grpc, request, next)))
+}
+
+/// What the other verbs of a path of the `message.send` dialect are for: the task of that name, over HTTP+JSON.
+fn beside_http(has_http: bool) -> MethodRouter<Arc<Edge>> {
+    if has_http { any(rest::serve) } else { MethodRouter::new() }
 }
 
 fn cors(origins: &Origins) -> Option<CorsLayer> {

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use super::a2a_v1::page_token;
+use super::page;
 use crate::core::command::PageStart;
 
 /// Longest identifier a client may choose, in bytes. UUIDs have 36; 512 leaves room for composed ones and
@@ -93,5 +93,5 @@ pub fn page_size(size: i32) -> Ruled<usize> {
 /// # Errors
 /// When it is not one of ours.
 pub fn page_start(token: &str) -> Ruled<PageStart> {
-    page_token::read(token).ok_or_else(|| "is not a token of this agent".into())
+    page::read_token(token).ok_or_else(|| "is not a token of this agent".into())
 }

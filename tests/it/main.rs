@@ -17,6 +17,8 @@ mod extras;
 mod faults;
 mod files;
 mod files_out;
+mod grpc;
+mod grpc_server;
 mod history;
 mod human;
 mod human_elsewhere;

@@ -205,13 +205,20 @@ async fn t12_silence_is_broken_by_comments_and_a_waiting_answer_by_spaces() {
 }
 
 #[tokio::test]
-async fn c03_http_that_is_off_is_not_there() {
+async fn c04_a_binding_that_is_off_is_not_there() {
     let (_dify, _gateway, rest) = echo(&[("BINDINGS", "jsonrpc")]).await;
-    for path in ["/tasks", "/v1/tasks", "/tasks/get"] {
-        let refused = rest.get(path).await;
-        assert!(matches!(refused.status, 404 | 405) && refused.body == json!(""), "{refused:?}");
+    for path in ["/tasks", "/tasks/x", "/v1/tasks", "/extendedAgentCard"] {
+        assert_eq!(rest.get(path).await.refusal(), (404, "METHOD_NOT_FOUND"), "{path}");
     }
-    assert_eq!(rest.post("/message:send", &send("x", None)).await.status, 404);
+    assert_eq!(rest.post("/message:send", &send("x", None)).await.refusal(), (404, "METHOD_NOT_FOUND"));
     let old = rest.post("/tasks/get", &json!({"params": {"taskId": "x"}})).await;
     assert_eq!(old.body["error"]["code"], -32001);
+
+    let (_dify, _gateway, rest) = echo(&[("BINDINGS", "http")]).await;
+    let call = json!({"jsonrpc": "2.0", "id": 1, "method": "GetTask", "params": {"id": "x"}});
+    for path in ["/", "/a2a", "/a2a/"] {
+        assert_eq!(rest.post(path, &call).await.refusal(), (404, "METHOD_NOT_FOUND"), "{path}");
+    }
+    assert_eq!(rest.post("/tasks/get", &call).await.refusal(), (405, "METHOD_NOT_FOUND"));
+    assert_eq!(rest.get("/tasks/get").await.refusal(), (404, "TASK_NOT_FOUND"));
 }

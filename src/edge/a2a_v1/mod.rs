@@ -2,7 +2,6 @@
 
 mod decode;
 mod encode;
-pub(in crate::edge) mod page_token;
 
 use serde_json::value::RawValue;
 

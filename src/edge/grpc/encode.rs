@@ -12,9 +12,9 @@ use crate::core::ids::{ContextId, TaskId};
 use crate::core::message::{Content, Message, Part, Role};
 use crate::core::state::TaskState;
 use crate::core::task::{Artifact, Task};
-use crate::edge::a2a_v1::page_token;
 use crate::edge::dialect::Page;
 use crate::edge::extension::{self, Metadata};
+use crate::edge::page::next_token;
 use crate::edge::view::View;
 
 /// A `Task` (A2A 1.0 §4.1.1).
@@ -31,11 +31,11 @@ pub fn task(task: &Task, view: &View) -> pb::Task {
 
 /// A `ListTasksResponse` (A2A 1.0 §3.1.4).
 pub fn page(page: &Page<'_>, view: &View) -> pb::ListTasksResponse {
-    let Page { tasks, more, page_size, total } = *page;
+    let Page { tasks, page_size, total, .. } = *page;
     let count = |count: usize| i32::try_from(count).unwrap_or(i32::MAX);
     pb::ListTasksResponse {
         tasks: tasks.iter().map(|item| task(item, view)).collect(),
-        next_page_token: tasks.last().filter(|_| more).map(page_token::after).unwrap_or_default(),
+        next_page_token: next_token(page),
         page_size: count(page_size),
         total_size: count(total),
     }

@@ -35,6 +35,7 @@ use http::{HeaderMap, header};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::error::{EdgeError, WireError};
+use super::json::ObjectWriter;
 use super::{Edge, answer};
 use crate::core::error::Error;
 
@@ -50,10 +51,11 @@ pub fn routes(edge: Arc<Edge>) -> Router {
         }
         Err(error) => tracing::error!(%error, "gRPC reflection is off"),
     }
+    // Of the routes alone: other paths are not ours to answer.
     router
-        .layer(DefaultBodyLimit::disable())
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(from_fn(only_grpc))
+        .route_layer(DefaultBodyLimit::disable())
+        .route_layer(CatchPanicLayer::custom(panicked))
+        .route_layer(from_fn(only_grpc))
 }
 
 /// The routes of gRPC alone, for a port of their own.
@@ -93,7 +95,14 @@ async fn only_grpc(request: Request, next: Next) -> Response {
     let message = "this path speaks gRPC: send application/grpc over HTTP/2".to_owned();
     let error = WireError { message, ..WireError::from(error) };
     let mut body = Vec::new();
-    error.write_http(&mut body);
+    let mut object = ObjectWriter::open(&mut body);
+    let mut inner = ObjectWriter::open(object.member("error"));
+    inner.number("code", error.status.as_u16());
+    inner.str("status", error.grpc.as_str());
+    inner.str("message", &error.message);
+    error.write_details(inner.member("details"));
+    inner.close();
+    object.close();
     answer::json(error.status, body)
 }
 

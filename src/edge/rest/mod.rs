@@ -79,6 +79,17 @@ pub async fn serve(State(edge): State<Arc<Edge>>, request: Request) -> Response 
     response
 }
 
+/// Says that there is nothing at a path, where the binding is off.
+pub async fn nothing(State(edge): State<Arc<Edge>>, request: Request) -> Response {
+    let reply = Reply {
+        dialect: &V1,
+        version: Version::V1,
+        media: Media::of(Version::V1, request.headers()),
+        keep_alive: edge.settings.keep_alive,
+    };
+    reply.refuse(EdgeError::no_such_path(request.uri().path()))
+}
+
 /// The body of a request that may have one. Others are not looked at, and neither is the type that they claim: some
 /// clients name one with every request.
 async fn body_of(
