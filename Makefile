@@ -15,7 +15,7 @@ help:
 	@echo "make test      the tests; they need no network, no Dify and no key"
 	@echo "make check     formatting, lints and documentation; warnings are errors"
 	@echo "make requirements   writes the table of requirements in docs/conformance.md anew, from the names of the tests"
-	@echo "make interop   the official A2A clients against recorded answers of Dify and the demo apps (fetches the clients)"
+	@echo "make interop   A2A clients of others against recorded answers of Dify and the demo apps; writes the table in README.md"
 	@echo "make bench     the gateway beside nginx"
 	@echo "make fuzz      the decoders against random input, FUZZ_SECONDS=$(FUZZ_SECONDS) for each"
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::support::client::{send, send_03};
-use super::support::{FakeDify, Gateway, wire};
+use super::support::{FakeDify, Gateway, bytes};
 
 async fn card_of(gateway: &Gateway) -> Value {
     let card = gateway.client.http.get(format!("{}/.well-known/agent-card.json", gateway.client.base));
@@ -76,7 +76,7 @@ async fn c12_no_security_is_declared_and_none_enforced() {
         json!({"jsonrpc": "2.0", "id": 1, "method": "SendMessage", "params": send("x", None)}).to_string();
     for credentials in ["", "Authorization: Bearer nonsense\r\n", "X-API-Key: nonsense\r\n"] {
         let head = format!("Content-Type: application/json\r\nConnection: close\r\n{credentials}");
-        let answer = wire::exchange(gateway.addr, &wire::post("/a2a", &head, &body)).await;
+        let answer = bytes::exchange(gateway.addr, &bytes::post("/a2a", &head, &body)).await;
         assert_eq!((answer.status, answer.head.contains("www-authenticate")), (200, false), "{answer:?}");
         assert_eq!(
             answer.json()["result"]["task"]["status"]["state"],
@@ -126,7 +126,7 @@ async fn the_port_speaks_no_tls() {
     // The beginning of a ClientHello (RFC 8446 §5.1), and enough behind it to look at.
     let hello =
         [[0x16, 0x03, 0x01, 0x00, 0x40, 0x01, 0x00, 0x00, 0x3c, 0x03, 0x03].as_slice(), &[0; 64]].concat();
-    let answer = wire::raw(gateway.addr, &hello).await;
+    let answer = bytes::raw(gateway.addr, &hello).await;
     // A TLS server would say hello (22) or give the alarm (21).
     assert!(!matches!(answer.first(), Some(21 | 22)), "{answer:?}");
     assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 400"), "{}", String::from_utf8_lossy(&answer));

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::support::client::send;
-use super::support::{Client, FakeDify, Gateway, Reply, wire};
+use super::support::{Client, FakeDify, Gateway, Reply, bytes};
 
 const OURS: &str = "urn:dify-a2a-gateway:extension:dify:v1";
 const JSON: &str = "Content-Type: application/json\r\nConnection: close\r\n";
@@ -79,7 +79,7 @@ async fn j08_j11_answers_are_json_at_every_spelling_of_the_address() {
             ("{".to_owned(), "error"),
         ] {
             // On a bare socket, where nobody follows a redirect.
-            let answer = wire::exchange(gateway.addr, &wire::post(path, JSON, &body)).await;
+            let answer = bytes::exchange(gateway.addr, &bytes::post(path, JSON, &body)).await;
             assert_eq!(answer.status, 200, "{path}: {answer:?}");
             assert!(answer.head.contains("content-type: application/json\r\n"), "{answer:?}");
             assert!(answer.json().get(member).is_some(), "{answer:?}");
@@ -93,16 +93,16 @@ async fn v02_v05_headers_count_in_any_case() {
     let gateway = Gateway::before(&dify, &[]).await;
     let body = request("1", "ListTasks", &json!({}));
     for name in ["A2A-Version", "a2a-version", "A2A-VERSION", "a2A-vErSiOn"] {
-        let sent = |version: &str| wire::post("/a2a", &format!("{JSON}{name}: {version}\r\n"), &body);
-        let good = wire::exchange(gateway.addr, &sent("1.0")).await.json();
+        let sent = |version: &str| bytes::post("/a2a", &format!("{JSON}{name}: {version}\r\n"), &body);
+        let good = bytes::exchange(gateway.addr, &sent("1.0")).await.json();
         assert!(good.get("result").is_some(), "{name}: {good}");
-        let bad = wire::exchange(gateway.addr, &sent("99.0")).await.json();
+        let bad = bytes::exchange(gateway.addr, &sent("99.0")).await.json();
         assert_eq!(bad["error"]["code"], -32009, "{name}: {bad}");
     }
     for name in ["A2A-Extensions", "a2a-extensions", "A2A-EXTENSIONS", "X-A2A-Extensions", "x-a2a-extensions"]
     {
         let head = format!("{JSON}{name}: urn:other , {OURS}\r\n");
-        let answer = wire::exchange(gateway.addr, &wire::post("/a2a", &head, &body)).await;
+        let answer = bytes::exchange(gateway.addr, &bytes::post("/a2a", &head, &body)).await;
         let echoed = format!("{}: {OURS}\r\n", name.to_ascii_lowercase());
         assert!(format!("{}\r\n", answer.head).contains(&echoed), "{name}: {}", answer.head);
     }
@@ -122,7 +122,7 @@ async fn v10_a_required_extension_has_to_be_listed() {
         for (method, params) in [("SendMessage", send("x", None)), ("ListTasks", json!({}))] {
             let head = format!("{JSON}A2A-Extensions: {listed}\r\n");
             let body = request("1", method, &params);
-            let answer = wire::exchange(gateway.addr, &wire::post("/a2a", &head, &body)).await.json();
+            let answer = bytes::exchange(gateway.addr, &bytes::post("/a2a", &head, &body)).await.json();
             let code = answer["error"]["code"].as_i64();
             assert_eq!(code, refused.then_some(-32008), "{listed} {method}: {answer}");
             if refused {
@@ -143,7 +143,7 @@ async fn v09_v11_another_version_of_our_extension_is_not_ours() {
     {
         let head = format!("{JSON}A2A-Extensions: {listed}\r\n");
         let body = request("1", "SendMessage", &send("x", None));
-        let answer = wire::exchange(gateway.addr, &wire::post("/a2a", &head, &body)).await;
+        let answer = bytes::exchange(gateway.addr, &bytes::post("/a2a", &head, &body)).await;
         assert!(!answer.head.contains("a2a-extensions:"), "{listed}: {}", answer.head);
         assert_eq!(answer.json()["result"]["task"]["status"]["state"], "TASK_STATE_COMPLETED", "{listed}");
     }

@@ -1,5 +1,4 @@
-//! What the conformance kits check only of a task that waits for input, which this version has none of: here it is
-//! checked of a task that is being worked on. See `docs/conformance.md`.
+//! What the conformance kits check of a task that waits for input, here of a task that is being worked on.
 
 use std::sync::Arc;
 

@@ -11,6 +11,7 @@ mod conversations;
 mod dialects;
 mod dify_requests;
 mod envelope;
+mod everywhere;
 mod extensions;
 mod extras;
 mod faults;

@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 use super::support::client::{send, send_03};
 use super::support::dify_frames::{message, message_end};
 use super::support::say::say_03;
-use super::support::{App, FakeDify, Gateway, Reply, Step, wire};
+use super::support::{App, FakeDify, Gateway, Reply, Step, bytes};
 
 const OURS: &str = "urn:dify-a2a-gateway:extension:dify:v1";
 
@@ -98,7 +98,7 @@ async fn o14_json_goes_both_ways_and_no_version_is_needed() {
         ("no/such", json!({}), "application/json"),
     ] {
         let body = json!({"jsonrpc": "2.0", "id": "1", "method": method, "params": params}).to_string();
-        let answer = wire::exchange(gateway.addr, &wire::post("/a2a", head, &body)).await;
+        let answer = bytes::exchange(gateway.addr, &bytes::post("/a2a", head, &body)).await;
         assert_eq!(answer.status, 200, "{method}");
         assert!(answer.head.contains(&format!("content-type: {content_type}")), "{method}: {}", answer.head);
         assert!(answer.body.contains("\"jsonrpc\":\"2.0\""), "{method}: {}", answer.body);

@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use super::support::client::{PATIENCE, send};
 use super::support::dify_frames::answer;
 use super::support::say::{artifact, state, violations};
-use super::support::{FakeDify, Gateway, Reply, Step, wire};
+use super::support::{FakeDify, Gateway, Reply, Step, bytes};
 
 /// A Dify that answers each message once it is let.
 async fn gated() -> (FakeDify, Arc<Notify>) {
@@ -81,7 +81,7 @@ async fn s12_a_client_that_hangs_up_leaves_its_task_alone() {
     let body =
         json!({"jsonrpc": "2.0", "id": 1, "method": "SendMessage", "params": send("x", None)}).to_string();
     let mut connection = TcpStream::connect(gateway.addr).await.expect("connected");
-    let request = wire::post("/a2a", "Content-Type: application/json\r\n", &body);
+    let request = bytes::post("/a2a", "Content-Type: application/json\r\n", &body);
     connection.write_all(&request).await.expect("sent");
     while dify.chats().is_empty() {
         tokio::task::yield_now().await;

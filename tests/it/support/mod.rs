@@ -1,6 +1,7 @@
 //! What the tests stand on: a Dify whose every byte is scripted, a gateway in front of it, an A2A client.
 
 pub mod app;
+pub mod bytes;
 pub mod client;
 pub mod dify_frames;
 pub mod fake_dify;
@@ -13,7 +14,7 @@ pub mod plain;
 pub mod recorded;
 pub mod say;
 pub mod walker;
-pub mod wire;
+pub mod wires;
 
 pub use app::App;
 pub use client::Client;
