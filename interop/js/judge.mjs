@@ -46,6 +46,8 @@ function client(clientConfig) {
 function message(said, { contextId = "", taskId = "" } = {}) {
   const parts = typeof said === "string" ? [{ kind: "text", value: said, mediaType: "text/plain" }] : said;
   return {
+    // over gRPC a tenant that is not there would be the one named "undefined"
+    tenant: "",
     message: {
       messageId: randomUUID(),
       contextId,

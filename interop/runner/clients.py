@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from runner.processes import INTEROP, TARGET, WORK, build, install, quiet, say
 
 # A2A's names of the transports, and those of the table.
-TRANSPORTS = {"JSONRPC": "JSON-RPC"}
+TRANSPORTS = {"JSONRPC": "JSON-RPC", "HTTP+JSON": "HTTP+JSON", "GRPC": "gRPC"}
 
 
 def once(name, files, make):
