@@ -11,6 +11,7 @@
 //! | [`exchange`] | what every binding does with a decoded request |
 //! | [`sse`], [`answer`] | streams that read a task's log; answers that take a while |
 //! | [`discovery`], [`files`], [`ops`] | the card's routes; files of answers; health and readiness |
+//! | [`openapi`] | the document that describes all of it |
 //! | [`dialect`] | the trait, and which dialect a request speaks |
 //! | [`a2a_v1`], [`a2a_v03`], [`legacy`] | the three dialects |
 //! | [`objects`] | the objects that 1.0 and 0.3 write alike but for their words |
@@ -39,6 +40,7 @@ pub mod json;
 pub mod jsonrpc;
 pub mod legacy;
 pub mod objects;
+pub mod openapi;
 pub mod ops;
 pub mod request;
 pub mod routes;

@@ -13,7 +13,7 @@ use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
 use super::discovery::{self, Cards};
 use super::headers::{EXTENSIONS, EXTENSIONS_03};
-use super::{answer, files, jsonrpc, ops};
+use super::{answer, files, jsonrpc, openapi, ops};
 use crate::core::engine::Engine;
 use crate::core::ids::IdSource;
 use crate::core::progress::Level;
@@ -75,6 +75,7 @@ pub fn router(edge: Arc<Edge>) -> Router {
         .route("/agentcard", get(discovery::legacy_card))
         .route("/files/{id}", get(files::file))
         .route("/health", get(ops::health))
+        .route("/openapi.json", get(openapi::document))
         .route("/ready", get(ops::ready))
         .with_state(edge)
         // Bodies are limited where they are read, with an answer in the form that the route speaks.

@@ -19,6 +19,7 @@ mod kits;
 mod layers;
 mod limits;
 mod memory;
+mod openapi;
 mod program;
 mod protocol;
 mod replay;

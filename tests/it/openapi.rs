@@ -1,0 +1,292 @@
+//! The OpenAPI document: whole in itself, the same routes as the router's, and true of real answers.
+
+use std::collections::BTreeSet;
+
+use http::Method;
+use serde_json::{Value, json};
+
+use super::support::api::{Api, Checked, Given, NOTHING};
+use super::support::client::{send, send_03, send_old};
+use super::support::dify_frames::{echo, message, message_end};
+use super::support::{FakeDify, Gateway, Reply, Step};
+
+/// A Dify that echoes, and that holds a turn with the word `hold` until it is stopped.
+async fn dify() -> FakeDify {
+    FakeDify::chat(|received| {
+        if !received.said().contains("hold") {
+            return Reply::bytes(echo(received));
+        }
+        let task = format!("run-{}", received.user());
+        Reply::stream(vec![
+            Step::Send(message(received, &task, "so far")),
+            Step::WaitForStop(task.clone()),
+            Step::Send(message_end(received, &task)),
+        ])
+    })
+    .await
+}
+
+/// Everything in the document that refers to something else.
+fn references<'d>(value: &'d Value, found: &mut Vec<&'d str>) {
+    match value {
+        Value::Object(members) => {
+            found.extend(members.get("$ref").and_then(Value::as_str));
+            members.values().for_each(|value| references(value, found));
+        }
+        Value::Array(elements) => elements.iter().for_each(|value| references(value, found)),
+        _ => {}
+    }
+}
+
+#[tokio::test]
+async fn the_document_is_whole() {
+    let dify = dify().await;
+    let gateway = Gateway::before(&dify, &[]).await;
+    let api = Api::of(&gateway).await;
+    let document = &api.document;
+    assert_eq!(document["openapi"], "3.1.1");
+    assert_eq!(document["servers"], json!([{ "url": gateway.client.base }]));
+    assert_eq!(document["info"]["version"], env!("CARGO_PKG_VERSION"));
+
+    let mut used = Vec::new();
+    references(document, &mut used);
+    for reference in &used {
+        let pointer = reference.strip_prefix('#').expect("within the document");
+        assert!(document.pointer(pointer).is_some(), "{reference} leads nowhere");
+    }
+    for (kind, all) in document["components"].as_object().expect("components") {
+        for (name, component) in all.as_object().expect("components of a kind") {
+            let reference = format!("#/components/{kind}/{name}");
+            assert!(used.contains(&reference.as_str()), "{reference} is used nowhere");
+            if kind == "schemas" {
+                assert!(jsonschema::meta::is_valid(component), "{name}");
+                api.validator(component);
+            }
+        }
+    }
+
+    let tags: Vec<&Value> =
+        document["tags"].as_array().expect("tags").iter().map(|tag| &tag["name"]).collect();
+    let mut names = BTreeSet::new();
+    for (method, path, operation) in api.operations() {
+        let place = format!("{method} {path}");
+        assert!(names.insert(operation["operationId"].as_str().expect("a name")), "{place}");
+        assert!(operation["summary"].is_string() && tags.contains(&&operation["tags"][0]), "{place}");
+        let responses = operation["responses"].as_object().expect("responses");
+        assert!(!responses.is_empty(), "{place}");
+        assert!(responses.values().all(|it| api.followed(it)["description"].is_string()), "{place}");
+        let parameters = operation["parameters"].as_array().into_iter().flatten();
+        let in_path: BTreeSet<&str> = parameters
+            .map(|parameter| api.followed(parameter))
+            .filter(|parameter| parameter["in"] == "path")
+            .map(|parameter| parameter["name"].as_str().expect("a name"))
+            .collect();
+        let in_template: BTreeSet<&str> =
+            path.split('{').skip(1).filter_map(|rest| rest.split('}').next()).collect();
+        assert_eq!(in_path, in_template, "{place}");
+        for link in responses.get("200").and_then(|it| it["links"].as_object()).into_iter().flatten() {
+            assert!(names_an_operation(&api, &link.1["operationId"]), "{place}: {link:?}");
+        }
+    }
+}
+
+fn names_an_operation(api: &Api, id: &Value) -> bool {
+    api.operations().iter().any(|(_, _, operation)| operation["operationId"] == *id)
+}
+
+#[tokio::test]
+async fn every_description_is_routed_and_only_for_its_verbs() {
+    let dify = dify().await;
+    let gateway = Gateway::before(&dify, &[]).await;
+    let api = Api::of(&gateway).await;
+    for (_, template, _) in api.operations() {
+        let verbs: Vec<Method> = api
+            .operations()
+            .into_iter()
+            .filter(|(_, path, _)| *path == template)
+            .map(|(verb, _, _)| verb)
+            .collect();
+        let path = template.replace("{tenant}", "acme").replace("{id}", "none").replace("{taskId}", "none");
+        for verb in [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
+            let request = gateway.client.http.request(verb.clone(), format!("{}{path}", gateway.client.base));
+            let response = request.send().await.expect("an answer");
+            let (status, allow) = (response.status().as_u16(), response.headers().get("allow").cloned());
+            let text = response.text().await.expect("a body");
+            let is_routed = status != 405 && !text.contains("there is nothing at");
+            assert!(status != 404 || !text.is_empty(), "{verb} {template} is nowhere");
+            assert_eq!(is_routed, verbs.contains(&verb), "{verb} {template}: {status} {text}");
+            if !is_routed {
+                let allow = allow.expect("the verbs that there are");
+                let allow = allow.to_str().expect("text");
+                let said: BTreeSet<&str> =
+                    allow.split(',').map(str::trim).filter(|it| *it != "HEAD").collect();
+                assert_eq!(said, verbs.iter().map(Method::as_str).collect(), "{verb} {template}");
+            }
+        }
+    }
+}
+
+/// Routes that the document leaves out, and why.
+const LEFT_OUT: [&str; 0] = [];
+
+#[tokio::test]
+async fn every_route_is_described() {
+    let dify = dify().await;
+    let gateway = Gateway::before(&dify, &[]).await;
+    let api = Api::of(&gateway).await;
+    let source = include_str!("../../src/edge/routes.rs");
+    let routes: Vec<&str> =
+        source.split(".route(\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    assert!(routes.len() > 10, "{routes:?}");
+    for route in routes {
+        let described = api.document["paths"].get(route).is_some();
+        assert!(described != LEFT_OUT.contains(&route), "{route}");
+    }
+}
+
+/// The bodies of JSON-RPC calls.
+fn call(method: &str, params: &Value) -> String {
+    json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).to_string()
+}
+
+async fn rpc(api: &Api, method: &str, params: &Value) -> Checked {
+    let body = call(method, params);
+    let path = if method.len().is_multiple_of(2) { "/" } else { "/a2a" };
+    api.ask(Method::POST, path, &[], Given { body: Some(&body), ..NOTHING }).await
+}
+
+#[tokio::test]
+async fn answers_over_json_rpc_are_as_described() {
+    let dify = dify().await;
+    let gateway = Gateway::before(&dify, &[("MAX_BODY_BYTES", "100000")]).await;
+    let api = Api::of(&gateway).await;
+
+    let sent = rpc(&api, "SendMessage", &send("hello", Some("c"))).await.body;
+    let task = &sent["result"]["task"]["id"];
+    assert!(task.is_string(), "{sent}");
+    let old = rpc(&api, "message/send", &send_03("hello", Some("c"))).await.body;
+    assert_eq!(old["result"]["kind"], "task");
+    for (method, params) in [
+        ("SendStreamingMessage", send("hello", Some("c"))),
+        ("message/stream", send_03("hello", Some("c"))),
+        ("message.send", send_old("hello", "c")),
+    ] {
+        let body: Value = serde_json::from_str(&call(method, &params)).expect("JSON");
+        assert!(api.takes("post", "/", &body), "{body}");
+        assert!(rpc(&api, method, &params).await.events.len() > 3, "{method}");
+    }
+    let mut whole = send_old("hello", "c");
+    whole["configuration"]["stream"] = json!(false);
+    assert_eq!(rpc(&api, "message.send", &whole).await.body["result"]["status"], "completed");
+    for (method, params, member) in [
+        ("GetTask", json!({"id": task, "historyLength": 1}), "status"),
+        ("tasks/get", json!({"id": task}), "kind"),
+        ("tasks/get", json!({"taskId": task}), "createdAt"),
+        ("ListTasks", json!({"includeArtifacts": true, "pageSize": 2}), "totalSize"),
+    ] {
+        let answer = rpc(&api, method, &params).await.body;
+        assert!(answer["result"].get(member).is_some(), "{method}: {answer}");
+    }
+    let refused = [
+        ("GetTask", json!({"id": "none"}), -32001),
+        ("CancelTask", json!({"id": task}), -32002),
+        ("CreateTaskPushNotificationConfig", json!({}), -32003),
+        ("SubscribeToTask", json!({"id": task}), -32004),
+        (
+            "SendMessage",
+            json!({"message": {"messageId": "m", "role": "ROLE_USER", "parts": [{"raw": ""}]}}),
+            -32005,
+        ),
+        ("agent/getAuthenticatedExtendedCard", json!({}), -32007),
+        ("NoSuchMethod", json!({}), -32601),
+        ("SendMessage", json!({"message": {}}), -32602),
+        ("tasks/get", json!({"taskId": "none"}), -32001),
+    ];
+    for (method, params, code) in refused {
+        assert_eq!(rpc(&api, method, &params).await.body["error"]["code"], code, "{method} {params}");
+    }
+    for (method, params) in [("message/stream", json!({})), ("message.send", json!({}))] {
+        assert_eq!(rpc(&api, method, &params).await.events[0].data["error"]["code"], -32602, "{method}");
+    }
+
+    let ask = |body: String, content_type: &'static str| {
+        let api = &api;
+        async move {
+            let given = Given { body: Some(&body), content_type, ..NOTHING };
+            api.ask(Method::POST, "/a2a/", &[], given).await
+        }
+    };
+    assert_eq!(ask("{".to_owned(), "application/json").await.body["error"]["code"], -32700);
+    assert_eq!(ask("[]".to_owned(), "application/json").await.body["error"]["code"], -32600);
+    assert_eq!(ask("{}".to_owned(), "text/plain").await.status, 415);
+    assert_eq!(ask(" ".repeat(100_001), "application/json").await.status, 413);
+    let given = Given {
+        headers: &[("a2a-extensions", "urn:dify-a2a-gateway:extension:dify:v1")],
+        body: Some(&call("GetTask", &json!({"id": task}))),
+        ..NOTHING
+    };
+    assert!(api.ask(Method::POST, "/a2a", &[], given).await.headers.contains_key("a2a-extensions"));
+}
+
+#[tokio::test]
+async fn answers_of_a_full_or_ending_gateway_are_as_described() {
+    let dify = dify().await;
+    let mut gateway =
+        Gateway::before(&dify, &[("MAX_CONCURRENT_TURNS", "1"), ("SHUTDOWN_GRACE", "20s")]).await;
+    let api = Api::of(&gateway).await;
+    let mut held = gateway.client.stream("SendStreamingMessage", &send("hold", None)).await;
+    let id = held.next().await.expect("the task").data["result"]["task"]["id"].clone();
+    assert_eq!(rpc(&api, "SendMessage", &send("x", None)).await.status, 429);
+    let canceled = rpc(&api, "CancelTask", &json!({"id": id})).await.body;
+    assert_eq!(canceled["result"]["status"]["state"], "TASK_STATE_CANCELED");
+    held.all().await;
+    gateway.begin_shutdown();
+}
+
+#[tokio::test]
+async fn answers_of_routes_that_all_bindings_share_are_as_described() {
+    let dify = dify().await;
+    let gateway = Gateway::before(&dify, &[]).await;
+    let api = Api::of(&gateway).await;
+    for path in [
+        "/.well-known/agent-card.json",
+        "/.well-known/agent.json",
+        "/agentcard",
+        "/health",
+        "/ready",
+        "/openapi.json",
+    ] {
+        let answer = api.ask(Method::GET, path, &[], NOTHING).await;
+        assert_eq!(answer.status, 200, "{path}");
+        if let Some(etag) = answer.headers.get("etag") {
+            let known = [("if-none-match", etag.to_str().expect("text"))];
+            let given = Given { headers: &known, ..NOTHING };
+            assert_eq!(api.ask(Method::GET, path, &[], given).await.status, 304, "{path}");
+        }
+    }
+    assert_eq!(api.ask(Method::GET, "/files/{id}", &[("id", "none")], NOTHING).await.status, 404);
+
+    let task = gateway.client.send("hello", Some("c")).await["id"].clone();
+    for (path, body) in [
+        ("/tasks/get", json!({"params": {"taskId": task}})),
+        ("/tasks/get", json!({"params": {"taskId": "none"}})),
+        ("/tasks/get", json!({"jsonrpc": "1.0"})),
+        ("/tasks/list", json!({"params": {"limit": 1}})),
+        ("/tasks/list", json!({"params": {"limit": 0}})),
+        ("/tasks/cancel", json!({"jsonrpc": "2.0", "id": "x", "params": {"taskId": task}})),
+    ] {
+        let body = body.to_string();
+        assert_eq!(
+            api.ask(Method::POST, path, &[], Given { body: Some(&body), ..NOTHING }).await.status,
+            200
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_gateway_that_is_not_ready_says_so_as_described() {
+    let dify = FakeDify::with("1.14.2", |_| Reply::html(500), |_| Some(Reply::html(500))).await;
+    let gateway = Gateway::before(&dify, &[]).await;
+    let api = Api::of(&gateway).await;
+    assert_eq!(api.ask(Method::GET, "/ready", &[], NOTHING).await.status, 503);
+}
