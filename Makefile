@@ -6,7 +6,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help test check fmt clippy doc bench interop fuzz c-compiler rust-tools
+.PHONY: help test check fmt clippy doc requirements bench interop fuzz c-compiler rust-tools
 
 # How long `make fuzz` works on each target.
 FUZZ_SECONDS ?= 60
@@ -14,7 +14,8 @@ FUZZ_SECONDS ?= 60
 help:
 	@echo "make test      the tests; they need no network, no Dify and no key"
 	@echo "make check     formatting, lints and documentation; warnings are errors"
-	@echo "make interop   the official A2A clients against recorded answers of Dify and the demo apps (fetches the clients)"
+	@echo "make requirements   writes the table of requirements in docs/conformance.md anew, from the names of the tests"
+	@echo "make interop   A2A clients of others against recorded answers of Dify and the demo apps; writes the table in README.md"
 	@echo "make bench     the gateway beside nginx"
 	@echo "make fuzz      the decoders against random input, FUZZ_SECONDS=$(FUZZ_SECONDS) for each"
 
@@ -37,6 +38,10 @@ clippy: rust-tools c-compiler
 
 doc: c-compiler
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --lib --document-private-items
+
+# `make test` fails when the table is not up to date, or a requirement has no test.
+requirements: c-compiler
+	UPDATE_REQUIREMENTS=1 cargo test --locked --test it -- the_table_of_requirements
 
 interop: c-compiler
 	@.ci/need python3 python3

@@ -1,4 +1,4 @@
-"""What the two Python judges have in common. Standard library only: each runs in a venv of its own."""
+"""What the Python judges have in common. Standard library only: each runs in a venv of its own."""
 
 import asyncio
 import base64
@@ -13,6 +13,10 @@ from pathlib import Path
 # A judge never waits longer for one check. The SDKs keep their own, shorter time-outs.
 PATIENCE = 40
 JSON = "application/json"
+# What a check gives that came to neither pass nor failure: the gateway refused in the right way what it does not
+# offer, or the client has no way to ask.
+REFUSED = "REFUSED"
+LACKS = "LACKS"
 
 
 class Wrong(Exception):
@@ -96,13 +100,31 @@ class Shown:
         return None if parts is None else "".join(part.value for part in parts)
 
 
-class Suite:
-    """The arguments of a judge: `BASE_URL REPLAY_URL SUITE`."""
+class Apps:
+    """The arguments of a judge with one check for each column.
+
+    `REPLAY_URL TRANSPORT CHAT_URL APPROVAL_URL WORKFLOW_URL`
+    """
 
     def __init__(self):
-        if len(sys.argv) != 4:
-            sys.exit(f"usage: {Path(sys.argv[0]).name} BASE_URL REPLAY_URL SUITE")
-        self.url, self.replay, self.name = sys.argv[1:]
+        if len(sys.argv) != 6:
+            script = Path(sys.argv[0]).name
+            sys.exit(f"usage: {script} REPLAY_URL TRANSPORT CHAT_URL APPROVAL_URL WORKFLOW_URL")
+        self.replay, self.transport, self.chat, self.approval, self.workflow = sys.argv[1:]
+
+
+async def lacks():
+    """The check of what a client's API cannot do."""
+    return LACKS
+
+
+class Suite:
+    """The arguments of a judge: `BASE_URL REPLAY_URL SUITE TRANSPORT`."""
+
+    def __init__(self):
+        if len(sys.argv) != 5:
+            sys.exit(f"usage: {Path(sys.argv[0]).name} BASE_URL REPLAY_URL SUITE TRANSPORT")
+        self.url, self.replay, self.name, self.transport = sys.argv[1:]
         cases = json.loads((Path(__file__).parent / "cases.json").read_text(encoding="utf-8"))
         case = cases[self.name]
         self.core = case.get("core", False)
@@ -191,8 +213,8 @@ async def run(checks):
     failed = 0
     for name, check in checks:
         try:
-            await asyncio.wait_for(check(), PATIENCE)
-            print(f"PASS {name}", flush=True)
+            outcome = await asyncio.wait_for(check(), PATIENCE)
+            print(f"{outcome or 'PASS'} {name}", flush=True)
         except Exception as error:
             failed += 1
             print(f"FAIL {name}: {describe(error)}", flush=True)

@@ -2,12 +2,22 @@
 
 import { Role, TaskState } from "@a2a-js/sdk";
 import { AgentCardResolver } from "@a2a-js/sdk/client";
-import { TaskNotCancelableError, TaskNotFoundError, UnsupportedOperationError } from "@a2a-js/sdk/errors";
+import {
+  PushNotificationNotSupportedError,
+  TaskNotCancelableError,
+  TaskNotFoundError,
+  UnsupportedOperationError,
+} from "@a2a-js/sdk/errors";
+
+import { REFUSED, drained, expect, expectEqual, expectError, expectStopped, nonce, sleep } from "../common.mjs";
+
+/** A call that may throw at once, or later. */
+const asking = async (call) => call();
 
 /** The checks, by name. The judge gives what it has for them. */
 export function core(judge) {
-  const { app, baseUrl, client, expect, expectEqual, expectError, expectState, expectStopped, FINAL } = judge;
-  const { follow, drained, answerOf, message, nonce, send, sleep, stream, textOf } = judge;
+  const { app, baseUrl, replayUrl, transport, client, expectState, FINAL } = judge;
+  const { follow, answerOf, message, send, stream, textOf } = judge;
 
   return {
     async card() {
@@ -15,8 +25,9 @@ export function core(judge) {
       expectEqual("the card's name", card.name, app);
       expect(card.capabilities?.streaming, "the card does not say that the agent streams");
       expect(card.skills.length > 0, "the card has no skill");
-      const [{ protocolBinding, protocolVersion }] = card.supportedInterfaces;
-      expectEqual("the preferred interface", [protocolBinding, protocolVersion], ["JSONRPC", "1.0"]);
+      const interfaces = card.supportedInterfaces.map((each) => `${each.protocolBinding} ${each.protocolVersion}`);
+      expectEqual("the preferred interface", interfaces[0], "JSONRPC 1.0");
+      expect(interfaces.includes(`${transport} 1.0`), `the card names the interfaces ${interfaces}`);
     },
 
     async send() {
@@ -112,7 +123,7 @@ export function core(judge) {
       expectState(canceled.status, TaskState.TASK_STATE_CANCELED);
       expectState(told.status, TaskState.TASK_STATE_CANCELED);
       expectEqual("what is left of the answer", answerOf(canceled), text.replace("hold ", ""));
-      await expectStopped(text);
+      await expectStopped(replayUrl, text);
     },
 
     async resubscribe() {
@@ -154,6 +165,16 @@ export function core(judge) {
       await expectError(TaskNotCancelableError, agent.cancelTask({ id, tenant: "", metadata: undefined }));
       await expectError(UnsupportedOperationError, drained(agent.resubscribeTask({ id, tenant: "" })));
       await expectError(UnsupportedOperationError, agent.sendMessage(message("more", { contextId, taskId: id })));
+    },
+
+    async push() {
+      const { id } = await send(`notify ${nonce()}`);
+      const config = { tenant: "", id: "", taskId: id, url: "http://127.0.0.1:9/", token: "", authentication: undefined };
+      const agent = await client();
+      // the client sees from the card that there are none, and does not ask
+      await expectError(PushNotificationNotSupportedError, asking(() => agent.createTaskPushNotificationConfig(config)));
+      await expectError(PushNotificationNotSupportedError, agent.transport.createTaskPushNotificationConfig(config));
+      return REFUSED;
     },
 
     async "slow-send"() {

@@ -1,5 +1,7 @@
 // What the judge asks of the demo apps: a decision by a person, and a form with a file.
 
+import { expect, expectEqual, fetched, nonce } from "../common.mjs";
+
 export const NOTES = Buffer.from("Tea came to Europe in 1610.\n");
 
 const text = (value) => ({ kind: "text", value });
@@ -7,9 +9,9 @@ const data = (value) => ({ kind: "data", value });
 
 /**
  * The checks of both apps, by name. The judge gives `ask`, `look`, `followTask`, `cancel` and `expectRefused`, which
- * speak of tasks as `shown` does, and `expect`, `expectEqual`, `fetched` and `nonce`.
+ * speak of tasks as `shown` does.
  */
-export function demos({ ask, look, followTask, cancel, expectRefused, expect, expectEqual, fetched, nonce }) {
+export function demos({ ask, look, followTask, cancel, expectRefused }) {
   /** What a task that waits for somebody asks: its text, and what it says to programs. */
   function askedOf(shown) {
     expectEqual("the state", shown.state, "input-required");

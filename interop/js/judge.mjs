@@ -2,35 +2,29 @@
 
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { isDeepStrictEqual } from "node:util";
 
 import { Role, TaskState } from "@a2a-js/sdk";
-import { ClientFactory, ClientFactoryOptions } from "@a2a-js/sdk/client";
+import { ClientFactory, JsonRpcTransportFactory, RestTransportFactory } from "@a2a-js/sdk/client";
+import { GrpcTransportFactory } from "@a2a-js/sdk/client/grpc";
 import { RequestMalformedError } from "@a2a-js/sdk/errors";
 
+import { Answer, expect, expectEqual, expectError, fetched, run } from "../common.mjs";
 import { core } from "./core.mjs";
 import { demos } from "./demos.mjs";
 
-// A judge never waits longer for one check.
-const PATIENCE_MS = 40_000;
-
-if (process.argv.length !== 5) {
-  console.error("usage: node judge.mjs BASE_URL REPLAY_URL SUITE");
+if (process.argv.length !== 6) {
+  console.error("usage: node judge.mjs BASE_URL REPLAY_URL SUITE TRANSPORT");
   process.exit(2);
 }
-const [baseUrl, replayUrl, suiteName] = process.argv.slice(2);
+const [baseUrl, replayUrl, suiteName, transport] = process.argv.slice(2);
 const suite = JSON.parse(readFileSync(new URL("../cases.json", import.meta.url), "utf8"))[suiteName];
 const app = suiteName.split("/")[1];
 
-class Wrong extends Error {}
-
-function expect(condition, reason) {
-  if (!condition) throw new Wrong(reason);
-}
-
-function expectEqual(what, got, wanted) {
-  expect(isDeepStrictEqual(got, wanted), `${what} is ${JSON.stringify(got)} instead of ${JSON.stringify(wanted)}`);
-}
+const TRANSPORTS = {
+  JSONRPC: JsonRpcTransportFactory,
+  "HTTP+JSON": RestTransportFactory,
+  GRPC: GrpcTransportFactory,
+};
 
 function expectState(status, wanted) {
   expectEqual("the state", TaskState[status.state], TaskState[wanted]);
@@ -43,12 +37,9 @@ const FINAL = new Set([
   TaskState.TASK_STATE_REJECTED,
 ]);
 
-const nonce = () => randomUUID().replaceAll("-", "").slice(0, 12);
-const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-
+/** A client that knows one transport only. */
 function client(clientConfig) {
-  const options = clientConfig && ClientFactoryOptions.createFrom(ClientFactoryOptions.default, { clientConfig });
-  return new ClientFactory(options).createFromUrl(baseUrl);
+  return new ClientFactory({ transports: [new TRANSPORTS[transport]()], clientConfig }).createFromUrl(baseUrl);
 }
 
 /** A message that says a text, or these parts. */
@@ -107,34 +98,6 @@ async function send(said, place, clientConfig) {
   return result;
 }
 
-/** The text of the artifact `answer`, put together from a stream's updates as A2A says. */
-class Answer {
-  pieces = [];
-  closing;
-
-  update({ artifact, append, lastChunk }) {
-    expect(this.closing === undefined, "an update of the answer came after its last chunk");
-    const text = textOf(artifact.parts);
-    if (append) {
-      expect(this.pieces.length > 0, "the first update of the answer says append");
-      this.pieces.push(text);
-    } else if (lastChunk && this.pieces.length > 0) {
-      this.closing = text;
-    } else {
-      this.pieces = [text];
-    }
-  }
-
-  /** The deltas, joined. */
-  get streamed() {
-    return this.pieces.join("");
-  }
-
-  get text() {
-    return this.closing ?? this.streamed;
-  }
-}
-
 /** What a stream told. */
 async function follow(events, onUpdate) {
   const told = { taskId: "", contextId: "", status: undefined, snapshot: undefined, answer: new Answer(), others: {} };
@@ -154,7 +117,8 @@ async function follow(events, onUpdate) {
     } else if (payload?.$case === "statusUpdate") {
       told.status = payload.value.status;
     } else if (payload?.$case === "artifactUpdate" && payload.value.artifact.name === "answer") {
-      told.answer.update(payload.value);
+      const { append, artifact, lastChunk } = payload.value;
+      told.answer.update(textOf(artifact.parts), append, lastChunk);
     } else if (payload?.$case === "artifactUpdate") {
       const { append, artifact } = payload.value;
       expect(!append || artifact.name in told.others, `the first update of ${artifact.name} says append`);
@@ -223,45 +187,6 @@ async function cancel(id) {
 /** The message must be refused for what it says. */
 const expectRefused = (call) => expectError(RequestMalformedError, call);
 
-/** A file that the agent gave. */
-async function fetched(url) {
-  const reply = await fetch(url);
-  expect(reply.ok, `the file's address answers with ${reply.status}`);
-  const [mediaType] = (reply.headers.get("content-type") ?? "").split(";");
-  return { mediaType, bytes: Buffer.from(await reply.arrayBuffer()) };
-}
-
-async function expectError(kind, call) {
-  try {
-    await call;
-  } catch (error) {
-    if (error instanceof kind) return;
-    throw new Wrong(`the error is ${error} instead of a ${kind.name}`);
-  }
-  throw new Wrong(`the answer is no ${kind.name}`);
-}
-
-async function drained(events) {
-  for await (const _ of events);
-}
-
-/** What the stand-in for Dify was asked by `query`. */
-async function turn(query) {
-  const { turns } = await (await fetch(`${replayUrl}/replay/turns`)).json();
-  const found = turns.filter((turn) => turn.query === query);
-  expectEqual(`the number of times that Dify was asked "${query}"`, found.length, 1);
-  return found[0];
-}
-
-async function expectStopped(query) {
-  for (let i = 0; i < 30; i++) {
-    const { user, stopped_by } = await turn(query);
-    if (stopped_by.length > 0) return expectEqual("the user of Dify's stop", stopped_by, [user]);
-    await sleep(100);
-  }
-  throw new Wrong("Dify was not asked to stop");
-}
-
 /** A recording: its text, its outputs, its files and its outcome, streamed and as they are kept. */
 function recording(name, wanted) {
   return async () => {
@@ -301,29 +226,8 @@ function recording(name, wanted) {
   };
 }
 
-async function passes(name, check) {
-  let timer;
-  const patience = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Wrong(`no end within ${PATIENCE_MS / 1000} s`)), PATIENCE_MS);
-  });
-  try {
-    await Promise.race([check(), patience]);
-    console.log(`PASS ${name}`);
-    return true;
-  } catch (error) {
-    const reason = error instanceof Wrong ? error.message : String(error);
-    console.log(`FAIL ${name}: ${reason.replaceAll("\n", " ")}`);
-    if (!(error instanceof Wrong)) console.error(error);
-    return false;
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-const asked = { client, message, send, stream, follow, drained, ask, look, followTask, cancel };
-const told = { FINAL, answerOf, textOf, fetched };
-const wanted = { expect, expectEqual, expectError, expectRefused, expectState, expectStopped };
-const judge = { app, baseUrl, nonce, sleep, ...asked, ...told, ...wanted };
+const asked = { client, message, send, stream, follow, ask, look, followTask, cancel, expectRefused };
+const judge = { app, baseUrl, replayUrl, transport, FINAL, answerOf, textOf, expectState, ...asked };
 // an agent without a memory cannot have a second turn
 const agent = Object.entries(core(judge)).filter(([name]) => (suite.memory ?? true) || name !== "second-turn");
 const known = demos(judge);
@@ -332,8 +236,4 @@ const checks = [
   ...(suite.checks ?? []).map((name) => [name, known[name]]),
   ...Object.entries(suite.recordings ?? {}).map(([name, wanted]) => [name, recording(name, wanted)]),
 ];
-let failed = 0;
-for (const [name, check] of checks) {
-  if (!(await passes(name, check))) failed++;
-}
-process.exit(failed === 0 ? 0 : 1);
+await run(checks);

@@ -97,7 +97,8 @@ fn modes(mode: &AppMode, said: Said<'_>) -> Result<(), Error> {
     }
     let gives = if gives_data { "text/plain, application/json and files" } else { "text/plain and files" };
     Err(Error::ContentTypeNotSupported(format!(
-        "incompatible content type: none of the accepted output modes can be given; this agent gives {gives}"
+        "incompatible content type, not supported here: none of the accepted output modes can be given; this agent \
+         gives {gives}"
     )))
 }
 

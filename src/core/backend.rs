@@ -50,7 +50,7 @@ pub struct TurnRequest {
     pub metadata: Option<Json>,
     /// What the caller accepts for an answer.
     pub accepted: Accepted,
-    /// The caller's id of the trace that the turn belongs to.
+    /// The caller's id of the trace that the turn belongs to, or of the message.
     pub trace_id: Option<Arc<str>>,
     /// For whom the backend works: the same for every call of one conversation.
     pub user: String,

@@ -55,3 +55,24 @@ async fn a_context_in_use_outlives_its_record() {
     let turns = backend.turns.lock().expect("no panic");
     assert_eq!(turns[1].conversation_id.as_deref(), Some("c"));
 }
+
+#[tokio::test]
+async fn x09_an_expired_context_is_a_new_one_of_that_name_as_the_settings_say() {
+    let (engine, backend) = engine_with(limits());
+    for (said, conversation) in [("one", None), ("two", Some("c")), ("long after", None)] {
+        if said == "long after" {
+            while engine.running() > 0 {
+                tokio::task::yield_now().await;
+            }
+            let long_after = engine.now() + Duration::from_secs(7200);
+            engine.0.store.sweep(long_after).await.expect("swept");
+        }
+        let task = end_of(&begin(&engine, say(Some("c"), said)).await).await;
+        assert_eq!((task.status.state, task.context_id.as_str()), (TaskState::Completed, "c"), "{said}");
+        let turns = backend.turns.lock().expect("no panic");
+        assert_eq!(turns.last().expect("a turn").conversation_id.as_deref(), conversation, "{said}");
+    }
+    let settings = include_str!("../../config/default.toml");
+    let (_, told) = settings.split_once("idle contexts are kept").expect("documented");
+    assert!(told.lines().next().is_some_and(|line| line.ends_with("TASK_TTL")), "{told:.80}");
+}

@@ -226,7 +226,7 @@ async fn two_hundred_turns_of_one_context_use_one_conversation_in_order() {
 }
 
 #[tokio::test]
-async fn contexts_and_callers_do_not_mix() {
+async fn x10_contexts_and_callers_do_not_mix() {
     let (engine, backend) = engine_with(limits());
     let one = begin(&engine, say(Some("a"), "hold")).await;
     let two = begin(&engine, say(Some("b"), "hello")).await;
@@ -427,6 +427,9 @@ fn a_user_that_is_too_long_becomes_a_stable_short_one() {
 
 #[path = "engine_ask_tests.rs"]
 mod asks;
+
+#[path = "engine_caller_tests.rs"]
+mod callers;
 
 #[path = "engine_repeat_tests.rs"]
 mod repeats;

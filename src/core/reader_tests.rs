@@ -207,7 +207,7 @@ async fn a_waiting_reader_is_woken_by_each_append() {
 proptest! {
     /// Whatever is written and whenever a reader looks, it ends with the same text as the task itself.
     #[test]
-    fn every_reader_ends_with_the_same_text(
+    fn u08_every_reader_ends_with_the_same_text(
         writes in proptest::collection::vec((any::<bool>(), ".{0,8}"), 0..40),
         looks in proptest::collection::vec(any::<bool>(), 40),
         resume in any::<prop::sample::Index>(),

@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_same_send_within_the_window_is_a_repeat_and_a_different_one_is_not() {
+    async fn s13_the_same_send_within_the_window_is_a_repeat_and_a_different_one_is_not() {
         let repeats = Repeats::new(Duration::from_secs(60));
         let (me, you) = (Caller::named("me"), Caller::named("you"));
         let (one, two, three) = (TaskId::from("1"), TaskId::from("2"), TaskId::from("3"));

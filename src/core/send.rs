@@ -7,7 +7,7 @@ use super::command::{Get, Send};
 use super::engine::{Engine, Sent, Shared};
 use super::error::Error;
 use super::event::Status;
-use super::ids::{Caller, ContextId, TaskId};
+use super::ids::{Caller, ContextId, MessageId, TaskId};
 use super::live::Live;
 use super::log::TaskLog;
 use super::mailbox::Answer;
@@ -17,6 +17,9 @@ use super::state::TaskState;
 use super::store::{ContextKey, ContextRecord};
 use super::task::Task;
 use super::turn::{Stop, Turn};
+
+/// Longest name of a trace, bytes; tracing takes no more.
+const MAX_TRACE_ID: usize = 128;
 
 impl Engine {
     /// Sends a message: begins a task, or finds the one that the same send has begun.
@@ -136,6 +139,7 @@ impl Engine {
             return Err(error.into());
         }
         let log = Arc::clone(&live.log);
+        let trace_id = command.trace_id.or_else(|| trace_of(&message.id));
         let turn = Turn {
             shared: Arc::clone(shared),
             live,
@@ -143,7 +147,7 @@ impl Engine {
             message,
             metadata: command.metadata,
             accepted: command.accepted,
-            trace_id: command.trace_id,
+            trace_id,
         };
         shared.turns.spawn(turn.run(ticket));
         Ok(Sent::Log(log))
@@ -200,10 +204,35 @@ fn said<'a>(command: &'a Send, remembered: &'a Remembered) -> Said<'a> {
     }
 }
 
+/// The name of a trace that no caller has named: the message's own id, where it can be one. So whoever looks at traces
+/// finds the turn of a message.
+fn trace_of(id: &MessageId) -> Option<Arc<str>> {
+    let id = id.as_str();
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    ((1..=MAX_TRACE_ID).contains(&id.len()) && id.bytes().all(is_plain)).then(|| Arc::from(id))
+}
+
 fn takes_no_message(id: &TaskId, state: TaskState) -> Error {
     let what = if state.is_terminal() { "has ended" } else { "is still being worked on" };
     Error::UnsupportedOperation(format!(
         "task {id} {what} and takes no further message; send it with the contextId alone to go on with the \
          conversation"
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_id_names_the_trace_where_it_can() {
+        let longest = "x".repeat(MAX_TRACE_ID);
+        for id in ["0193-ab_Z", "-", &longest] {
+            assert_eq!(trace_of(&MessageId::from(id)).as_deref(), Some(id));
+        }
+        let too_long = "x".repeat(MAX_TRACE_ID + 1);
+        for id in ["", "a b", "a.b", "a/b", "nächste", "a\n", &too_long] {
+            assert_eq!(trace_of(&MessageId::from(id)), None, "{id:?}");
+        }
+    }
 }

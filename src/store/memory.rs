@@ -251,7 +251,7 @@ mod tests {
     const TTL: Duration = Duration::from_secs(3600);
 
     #[tokio::test]
-    async fn keeps_the_promises_of_every_store() {
+    async fn l01_l02_l03_l08_n02_keeps_the_promises_of_every_store() {
         contract::run(|limits| MemoryStore::new(limits.ttl, limits.max_tasks)).await;
     }
 

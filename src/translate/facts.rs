@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn d01_usage_keeps_its_values_to_the_letter_and_its_time_counts_outside_graphs() {
+    fn usage_keeps_its_values_to_the_letter_and_its_time_counts_outside_graphs() {
         let metadata = r#"{"usage":{"prompt_tokens":13,"completion_tokens":6,"total_tokens":19,"total_price":"0E-7","latency":1.5}}"#;
         let [FactsUpdate::ElapsedMs(1500), FactsUpdate::Usage(usage)] = &facts(metadata, false)[..] else {
             panic!("{:?}", facts(metadata, false))

@@ -372,7 +372,7 @@ fn unfit<'a>(file: &CallerFile, places: impl Iterator<Item = &'a Place<'a>>) -> 
 }
 
 fn refuse<T>(sentence: String) -> Result<T, Error> {
-    Err(Error::ContentTypeNotSupported(format!("incompatible content type: {sentence}")))
+    Err(Error::ContentTypeNotSupported(format!("incompatible content type, not supported here: {sentence}")))
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ async fn held() -> FakeDify {
 }
 
 #[tokio::test]
-async fn k01_k05_k06_a_cancel_stops_dify_and_every_stream_ends_with_it() {
+async fn k01_to_k03_and_k05_to_k07_a_cancel_stops_dify_and_every_stream_ends_with_it() {
     let dify = held().await;
     let gateway = Gateway::before(&dify, &[]).await;
     let mut stream = gateway.client.stream("SendStreamingMessage", &send("x", Some("alice"))).await;

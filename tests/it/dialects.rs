@@ -10,7 +10,7 @@ fn results(events: &[super::support::client::Event]) -> Vec<&Value> {
 }
 
 #[tokio::test]
-async fn o01_o02_a_turn_in_0_3() {
+async fn o01_o02_o12_a_turn_in_0_3() {
     let dify = FakeDify::echo().await;
     let gateway = Gateway::before(&dify, &[]).await;
     let task = gateway.client.result("message/send", &send_03("a b", None)).await;
@@ -122,7 +122,7 @@ async fn a_task_is_readable_in_every_dialect() {
 }
 
 #[tokio::test]
-async fn l01_to_l11_a_list_pages_filters_and_refuses() {
+async fn l02_to_l07_and_l09_l11_a_list_pages_filters_and_refuses() {
     let dify = FakeDify::echo().await;
     let gateway = Gateway::before(&dify, &[]).await;
     for number in 0..7 {

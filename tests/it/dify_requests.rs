@@ -31,7 +31,7 @@ async fn a_turn_is_one_streaming_request_with_exactly_these_fields() {
         .and(header("content-type", "application/json"))
         .and(body_json(json!({
             "inputs": {}, "query": "first line\n\nsecond part", "user": "alice", "response_mode": "streaming",
-            "auto_generate_name": false
+            "auto_generate_name": false, "trace_id": "message-1"
         })))
         .respond_with(stream(frames("5272a92a-bea6-44d1-aaaf-8dc7c8362176", "hello")))
         .expect(1)
@@ -49,6 +49,7 @@ async fn a_turn_is_one_streaming_request_with_exactly_these_fields() {
     // With and without the trailing /v1, and with a slash, it is the same address.
     let gateway = Gateway::at(&format!("{}/", dify.uri()), &[]).await;
     let mut params = send("x", Some("alice"));
+    params["message"]["messageId"] = "message-1".into();
     params["message"]["parts"] =
         json!([{"text": "first line"}, {"text": "second part", "mediaType": "text/markdown"}]);
     let task = gateway.client.result("SendMessage", &params).await;
@@ -137,12 +138,15 @@ async fn a_conversation_that_dify_silently_refuses_is_asked_about_and_begun_anew
         .mount(&dify)
         .await;
     Mock::given(method("POST")).and(path("/v1/chat-messages")).and(body_json(json!({
-            "inputs": {}, "query": "two", "user": "c", "response_mode": "streaming", "auto_generate_name": false
+            "inputs": {}, "query": "two", "user": "c", "response_mode": "streaming", "auto_generate_name": false,
+            "trace_id": "message-2"
         })))
         .respond_with(stream(frames("new", "hello anew"))).expect(1).mount(&dify).await;
     let gateway = Gateway::at(&format!("{}/v1", dify.uri()), &[("DIFY_FIRST_EVENT_TIMEOUT", "1s")]).await;
     gateway.client.send("one", Some("c")).await;
-    let task = gateway.client.send("two", Some("c")).await;
+    let mut params = send("two", Some("c"));
+    params["message"]["messageId"] = "message-2".into();
+    let task = &gateway.client.result("SendMessage", &params).await["task"];
     assert_eq!(task["artifacts"][0]["parts"][0]["text"], "hello anew", "{task}");
     assert!(task.to_string().contains("\"conversationRestarted\":true"));
 }

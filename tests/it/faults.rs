@@ -45,7 +45,7 @@ fn assert_clean(task: &Value, dify: &FakeDify) {
 }
 
 #[tokio::test]
-async fn refusals_in_http_fail_the_task_with_a_reason() {
+async fn a15_n06_s15_refusals_in_http_fail_the_task_with_a_reason() {
     type Case = (&'static str, fn() -> Reply, &'static str, bool, usize);
     let cases: [Case; 9] = [
         ("401", || Reply::error(401, "unauthorized", "Access token is invalid"), "unauthorized", false, 1),

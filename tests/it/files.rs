@@ -49,7 +49,7 @@ pub fn failure(task: &Value) -> (&str, &str) {
 }
 
 #[tokio::test]
-async fn bytes_are_uploaded_for_the_turns_user_and_named_in_the_message() {
+async fn n08_bytes_are_uploaded_for_the_turns_user_and_named_in_the_message() {
     let app = App::recorded("1.14.2", "chatflow_echo").await;
     let gateway = app.gateway(&[]).await;
     let nameless = json!({"raw": STANDARD.encode("hi"), "mediaType": "text/plain"});
@@ -175,7 +175,7 @@ async fn an_address_that_dify_cannot_reach_is_fetched_and_uploaded() {
 }
 
 #[tokio::test]
-async fn addresses_that_only_the_operator_may_go_to_are_refused_and_not_connected_to() {
+async fn a07_addresses_that_only_the_operator_may_go_to_are_refused_and_not_connected_to() {
     let server = FileServer::start(|_| file("text/plain", b"secret")).await;
     let app = App::recorded("1.14.2", "chatflow_echo").await;
     let gateway = app.gateway(&[]).await;

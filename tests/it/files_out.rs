@@ -53,7 +53,7 @@ fn accepting(mut params: Value, modes: &[&str]) -> Value {
 }
 
 #[tokio::test]
-async fn files_of_outputs_are_fetched_once_and_served() {
+async fn n08_files_of_outputs_are_fetched_once_and_served() {
     let server = both_files().await;
     let app = run_with_files(&server).await;
     let gateway = app.gateway(&[ALLOW]).await;
@@ -314,7 +314,7 @@ async fn no_client_gets_an_address_that_is_not_http_or_names_a_user() {
 }
 
 #[tokio::test]
-async fn callers_get_the_kinds_of_output_that_they_accept() {
+async fn s09_callers_get_the_kinds_of_output_that_they_accept() {
     let server = both_files().await;
     let app = run_with_files(&server).await;
     let gateway = app.gateway(&[ALLOW]).await;

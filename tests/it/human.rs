@@ -297,7 +297,7 @@ async fn a_second_message_while_it_waits_is_a_task_of_its_own() {
 }
 
 #[tokio::test]
-async fn who_subscribes_sees_the_whole_walk_in_order() {
+async fn u07_who_subscribes_sees_the_whole_walk_in_order() {
     for way in [Way::V1, Way::V03] {
         let script = Script::chatflow();
         let human = HumanDify::of(script.clone()).await;

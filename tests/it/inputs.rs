@@ -65,7 +65,10 @@ async fn a_workflow_takes_data_text_or_both() {
         assert_eq!(turn.path, "/v1/workflows/run");
         assert_eq!(
             turn.body,
-            json!({"inputs": inputs, "user": task["contextId"], "response_mode": "streaming"})
+            json!({
+                "inputs": inputs, "user": task["contextId"], "response_mode": "streaming",
+                "trace_id": task["history"][0]["messageId"]
+            })
         );
         let outputs = artifact(&task, "outputs").expect("outputs");
         assert_eq!(
@@ -125,7 +128,10 @@ async fn a_text_generator_takes_the_text_as_its_input() {
     assert_eq!(turn.path, "/v1/completion-messages");
     assert_eq!(
         turn.body,
-        json!({"inputs": {"query": "hello"}, "user": "c", "response_mode": "streaming"}),
+        json!({
+            "inputs": {"query": "hello"}, "user": "c", "response_mode": "streaming",
+            "trace_id": task["history"][0]["messageId"]
+        }),
         "no conversation, no name for one"
     );
     // What was said is not remembered, so the second message needs its own.

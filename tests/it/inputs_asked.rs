@@ -12,7 +12,7 @@ use super::support::say::{facts, say, say_03, say_in, say_old, say_to, state, vi
 use super::support::{App, FakeDify, Gateway, Received, Reply, Step};
 
 #[tokio::test]
-async fn what_is_missing_is_asked_for_and_a_data_part_or_a_text_gives_it() {
+async fn s02_x05_what_is_missing_is_asked_for_and_a_data_part_or_a_text_gives_it() {
     let app = App::recorded("1.14.2", "chatflow_inputs").await;
     let gateway = app.gateway(&[]).await;
     for (parts, topic) in [
@@ -44,7 +44,7 @@ async fn what_is_missing_is_asked_for_and_a_data_part_or_a_text_gives_it() {
 }
 
 #[tokio::test]
-async fn a_stream_ends_with_the_question_and_the_answer_streams_on() {
+async fn t06_a_stream_ends_with_the_question_and_the_answer_streams_on() {
     let app = App::recorded("1.14.2", "chatflow_inputs").await;
     let gateway = app.gateway(&[]).await;
     let client = &gateway.client;
@@ -61,7 +61,7 @@ async fn a_stream_ends_with_the_question_and_the_answer_streams_on() {
 }
 
 #[tokio::test]
-async fn older_clients_are_asked_too() {
+async fn o05_older_clients_are_asked_too() {
     let app = App::recorded("1.14.2", "chatflow_inputs").await;
     let gateway = app.gateway(&[]).await;
     let client = &gateway.client;
@@ -372,7 +372,7 @@ async fn a_message_that_waits_for_the_one_before_it_counts_on_what_that_one_gave
 }
 
 #[tokio::test]
-async fn inputs_are_checked_before_dify_is_asked_although_it_was_away_at_the_start() {
+async fn s16_inputs_are_checked_before_dify_is_asked_although_it_was_away_at_the_start() {
     let is_there = Arc::new(AtomicBool::new(false));
     let came_back = Arc::clone(&is_there);
     let app = App::answering("1.14.2", "chatflow_inputs", move |_| {

@@ -1,5 +1,4 @@
-//! What the conformance kits check only of a task that waits for input, which this version has none of: here it is
-//! checked of a task that is being worked on. See `docs/conformance.md`.
+//! What the conformance kits check of a task that waits for input, here of a task that is being worked on.
 
 use std::sync::Arc;
 
@@ -57,7 +56,7 @@ async fn s05_s06_s17_x06_a_message_to_a_task_gets_the_error_of_its_case() {
 }
 
 #[tokio::test]
-async fn g03_g04_s08_history_is_what_was_sent_and_no_longer_than_asked_for() {
+async fn g04_s08_history_is_what_was_sent_and_left_out_when_not_wanted() {
     let (gateway, _dify, gate) = at_work().await;
     gate.notify_one();
     let mut params = send("my words", None);

@@ -2,15 +2,20 @@
 
 #![expect(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
+mod absent;
 mod cancel;
+mod card;
 mod check;
 mod conversations;
 mod dialects;
 mod dify_requests;
+mod envelope;
+mod everywhere;
 mod extras;
 mod faults;
 mod files;
 mod files_out;
+mod history;
 mod human;
 mod human_elsewhere;
 mod inputs;
@@ -19,11 +24,16 @@ mod kits;
 mod layers;
 mod limits;
 mod memory;
+mod model;
+mod older_clients;
 mod openapi;
 mod program;
 mod protocol;
 mod replay;
+mod requirements;
+mod sending;
 mod steps;
+mod streaming;
 mod streams;
 mod support;
 mod tenants;

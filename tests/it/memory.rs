@@ -42,7 +42,7 @@ async fn stand_still(addr: &str, id: &str) -> TcpStream {
 }
 
 #[tokio::test]
-async fn readers_that_stand_still_cost_no_copies_of_the_answer() {
+async fn t15_readers_that_stand_still_cost_no_copies_of_the_answer() {
     let gate = Arc::new(Notify::new());
     let held = Arc::clone(&gate);
     let dify = FakeDify::chat(move |received| {

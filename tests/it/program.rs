@@ -70,7 +70,7 @@ impl Serving {
 }
 
 #[tokio::test]
-async fn serve_prints_where_it_listens_and_ends_in_order_when_told_to() {
+async fn a09_n05_serve_prints_where_it_listens_and_ends_in_order_when_told_to() {
     let dify = FakeDify::chat(|received| {
         Reply::stream(vec![
             Step::Send(message(received, "run", "so far")),
@@ -104,6 +104,35 @@ async fn serve_prints_where_it_listens_and_ends_in_order_when_told_to() {
     for secret in [KEY, "a very private question", "so far"] {
         assert!(!log.contains(secret), "{secret:?} in the log even at trace");
     }
+}
+
+#[tokio::test]
+async fn a10_a_cancel_leaves_a_line_in_the_log() {
+    let dify = FakeDify::chat(|received| {
+        Reply::stream(vec![
+            Step::Send(message(received, "run", "so far")),
+            Step::WaitForStop("run".to_owned()),
+            Step::Send(message_end(received, "run")),
+        ])
+    })
+    .await;
+    let url = dify.url();
+    let env = [("DIFY_API_URL", url.as_str()), ("DIFY_API_KEY", KEY), ("HOST", "127.0.0.1"), ("PORT", "0")];
+    let serving = Serving::start(&[], &env).await;
+    let client = Client::new(serving.base.clone());
+    let mut stream = client.stream("SendStreamingMessage", &send("x", None)).await;
+    let id = stream.next().await.expect("the task").data["result"]["task"]["id"].clone();
+    stream.next().await.expect("working");
+    client.result("CancelTask", &json!({"id": id})).await;
+    stream.all().await;
+    serving.terminate();
+    // Without a word about the log in the settings.
+    let (_, log) = serving.end().await;
+    let id = id.as_str().expect("an id");
+    let lines: Vec<&str> =
+        log.lines().filter(|line| line.contains(id) && line.contains("task ended")).collect();
+    assert_eq!(lines.len(), 1, "{log}");
+    assert!(lines[0].contains("Canceled") && lines[0].contains("INFO"), "{lines:?}");
 }
 
 #[tokio::test]

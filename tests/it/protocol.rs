@@ -19,7 +19,7 @@ async fn raw(
 }
 
 #[tokio::test]
-async fn j01_to_j12_bad_envelopes_get_the_specified_error_and_cost_nothing() {
+async fn j01_to_j07_and_j10_j12_j17_o09_bad_envelopes_get_the_specified_error_and_cost_nothing() {
     let dify = FakeDify::echo().await;
     let gateway = Gateway::before(&dify, &[]).await;
     let cases = [
@@ -51,7 +51,7 @@ async fn j01_to_j12_bad_envelopes_get_the_specified_error_and_cost_nothing() {
 }
 
 #[tokio::test]
-async fn d05_to_d07_and_j07_bad_messages_name_the_field() {
+async fn d05_d06_j07_s07_bad_messages_name_the_field() {
     let dify = FakeDify::echo().await;
     let gateway = Gateway::before(&dify, &[]).await;
     let message = |message: Value| json!({ "message": message });
@@ -134,7 +134,7 @@ async fn j09_j16_j20_http_matters_are_answered_in_http() {
 }
 
 #[tokio::test]
-async fn v01_to_v07_the_version_must_fit_the_method() {
+async fn v01_to_v04_and_v06_v07_the_version_must_fit_the_method() {
     let dify = FakeDify::echo().await;
     let gateway = Gateway::before(&dify, &[]).await;
     let call = |method: &'static str, params: Value, version: Option<&'static str>, query: &'static str| {
@@ -169,38 +169,7 @@ async fn v01_to_v07_the_version_must_fit_the_method() {
 }
 
 #[tokio::test]
-async fn p01_c17_what_is_not_offered_is_refused_as_the_card_says() {
-    let dify = FakeDify::echo().await;
-    let gateway = Gateway::before(&dify, &[]).await;
-    for method in [
-        "CreateTaskPushNotificationConfig",
-        "GetTaskPushNotificationConfig",
-        "ListTaskPushNotificationConfigs",
-        "DeleteTaskPushNotificationConfig",
-        "tasks/pushNotificationConfig/set",
-        "tasks/pushNotificationConfig/get",
-        "tasks/pushNotificationConfig/list",
-        "tasks/pushNotificationConfig/delete",
-    ] {
-        assert_eq!(
-            gateway.client.error(method, &json!({"taskId": "x", "id": "x"})).await["code"],
-            -32003,
-            "{method}"
-        );
-    }
-    let mut inline = send("x", None);
-    inline["configuration"] = json!({"taskPushNotificationConfig": {"url": "https://example.com"}});
-    assert_eq!(gateway.client.error("SendMessage", &inline).await["code"], -32003);
-    let card = json!({"jsonrpc": "2.0", "id": 1, "method": "GetExtendedAgentCard"});
-    let answer: Value = gateway.client.post(&card).await.json().await.expect("JSON");
-    assert_eq!(answer["error"]["code"], -32004);
-    let card = json!({"jsonrpc": "2.0", "id": 1, "method": "agent/getAuthenticatedExtendedCard"});
-    let answer: Value = gateway.client.post(&card).await.json().await.expect("JSON");
-    assert_eq!(answer["error"]["code"], -32007);
-}
-
-#[tokio::test]
-async fn o11_errors_of_0_3_streams_are_an_event() {
+async fn o06_o08_o11_t14_errors_of_0_3_streams_are_an_event() {
     let dify = FakeDify::echo().await;
     let gateway = Gateway::before(&dify, &[]).await;
     let events = gateway.client.stream("tasks/resubscribe", &json!({"id": "none"})).await.all().await;
@@ -239,7 +208,7 @@ async fn an_id_with_the_line_ends_of_unicode_comes_back_escaped() {
 }
 
 #[tokio::test]
-async fn v08_known_extensions_are_echoed_and_unknown_ones_ignored() {
+async fn v08_v09_known_extensions_are_echoed_and_unknown_ones_ignored() {
     let dify = FakeDify::echo().await;
     let gateway = Gateway::before(&dify, &[]).await;
     let ours = "urn:dify-a2a-gateway:extension:dify:v1";
@@ -254,7 +223,7 @@ async fn v08_known_extensions_are_echoed_and_unknown_ones_ignored() {
 }
 
 #[tokio::test]
-async fn c01_to_c11_and_c21_the_card() {
+async fn c01_c06_c07_c09_c10_c13_c21_the_card() {
     let dify = FakeDify::echo().await;
     let gateway = Gateway::before(&dify, &[]).await;
     let base = &gateway.client.base;

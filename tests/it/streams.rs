@@ -71,7 +71,7 @@ async fn gated(pieces: &'static [&'static str]) -> (FakeDify, Arc<Notify>) {
 }
 
 #[tokio::test]
-async fn t03_t05_t09_a_stream_is_the_task_the_deltas_the_whole_and_the_end() {
+async fn t03_to_t05_and_t09_t10_t19_a_stream_is_the_task_the_deltas_the_whole_and_the_end() {
     let (dify, gate) = gated(&["Hel", "lo ", "you"]).await;
     let gateway = Gateway::before(&dify, &[]).await;
     let mut stream = gateway.client.stream("SendStreamingMessage", &send("x", None)).await;
@@ -131,7 +131,7 @@ async fn t08_the_task_comes_before_the_first_token() {
 }
 
 #[tokio::test]
-async fn t12_silence_is_broken_by_comments_and_a_blocking_answer_by_spaces() {
+async fn s14_t12_silence_is_broken_by_comments_and_a_blocking_answer_by_spaces() {
     let gate = Arc::new(Notify::new());
     let held = Arc::clone(&gate);
     let dify = FakeDify::chat(move |received| {

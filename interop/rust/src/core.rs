@@ -3,12 +3,15 @@
 use std::time::{Duration, Instant};
 
 use a2a::{
-    CancelTaskRequest, GetTaskRequest, ListTasksRequest, Role, SubscribeToTaskRequest, TaskState, error_code,
+    CancelTaskRequest, GetTaskRequest, ListTasksRequest, Role, SubscribeToTaskRequest,
+    TaskPushNotificationConfig, TaskState, error_code,
 };
 use anyhow::{Context as _, Result, ensure};
 
 use crate::answer::{Follower, answer_of, message_text};
-use crate::judge::{Suite, check, expect_equal, expect_error, message, nonce, returning_immediately, task};
+use crate::judge::{
+    Suite, check, expect_equal, expect_error, message, nonce, refused, returning_immediately, task,
+};
 
 pub async fn run(suite: &Suite) -> usize {
     check("card", card(suite)).await
@@ -22,6 +25,7 @@ pub async fn run(suite: &Suite) -> usize {
         + check("resubscribe", resubscribe(suite)).await
         + check("unknown-task", unknown_task(suite)).await
         + check("finished-task", finished_task(suite)).await
+        + refused("push", push(suite)).await
         + check("slow-send", slow_send(suite)).await
         + check("slow-stream", slow_stream(suite)).await
 }
@@ -43,9 +47,12 @@ async fn card(suite: &Suite) -> Result<()> {
     expect_equal("the card's name", &card.name, &suite.app)?;
     expect_equal("the capability of streaming", &card.capabilities.streaming, &Some(true))?;
     ensure!(!card.skills.is_empty(), "the card has no skill");
-    let first = card.supported_interfaces.first().context("the card has no interface")?;
-    let preferred = (first.protocol_binding.as_str(), first.protocol_version.as_str());
-    expect_equal("the preferred interface", &preferred, &("JSONRPC", "1.0"))
+    let interfaces = card.supported_interfaces.iter();
+    let interfaces: Vec<_> =
+        interfaces.map(|each| (each.protocol_binding.as_str(), each.protocol_version.as_str())).collect();
+    expect_equal("the preferred interface", &interfaces.first(), &Some(&("JSONRPC", "1.0")))?;
+    ensure!(interfaces.contains(&(&suite.transport, "1.0")), "the card names the interfaces {interfaces:?}");
+    Ok(())
 }
 
 async fn send(suite: &Suite) -> Result<()> {
@@ -198,6 +205,22 @@ async fn finished_task(suite: &Suite) -> Result<()> {
     let mut late = message("more", Some(&done.context_id));
     late.message.task_id = Some(done.id);
     expect_error(over, client.send_message(&late).await)
+}
+
+async fn push(suite: &Suite) -> Result<()> {
+    let offered = suite.card().await?.capabilities.push_notifications;
+    ensure!(offered != Some(true), "the card offers push notifications");
+    let done = suite.send(&format!("notify {}", nonce()), None).await?;
+    let config = TaskPushNotificationConfig {
+        task_id: done.id,
+        url: "http://127.0.0.1:9/".to_owned(),
+        id: None,
+        token: None,
+        authentication: None,
+        tenant: None,
+    };
+    let code = error_code::PUSH_NOTIFICATION_NOT_SUPPORTED;
+    expect_error(code, suite.client().await?.create_push_config(&config).await)
 }
 
 async fn slow_send(suite: &Suite) -> Result<()> {

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use a2a::{Message, Part, Role, SendMessageConfiguration, SendMessageRequest, SendMessageResponse, Task};
 use a2a_client::agent_card::AgentCardResolver;
 use a2a_client::{A2AClient, A2AClientFactory, Transport};
+use a2a_grpc::GrpcTransportFactory;
 use anyhow::{Context as _, Result, bail, ensure};
 use serde::Deserialize;
 use serde_json::Value;
@@ -64,11 +66,13 @@ fn yes() -> bool {
     true
 }
 
-/// The arguments of a judge: `BASE_URL REPLAY_URL SUITE`.
+/// The arguments of a judge: `BASE_URL REPLAY_URL SUITE TRANSPORT`.
 pub struct Suite {
     url: String,
     pub replay: String,
     pub app: String,
+    /// A2A's name of it.
+    pub transport: String,
     pub core: bool,
     /// Whether the agent remembers what was said in a context.
     pub has_memory: bool,
@@ -79,15 +83,15 @@ pub struct Suite {
 impl Suite {
     pub fn from_arguments() -> Result<Self> {
         let arguments: Vec<String> = std::env::args().skip(1).collect();
-        let Ok([url, replay, name]) = <[String; 3]>::try_from(arguments) else {
-            bail!("usage: interop-rust BASE_URL REPLAY_URL SUITE");
+        let Ok([url, replay, name, transport]) = <[String; 4]>::try_from(arguments) else {
+            bail!("usage: interop-rust BASE_URL REPLAY_URL SUITE TRANSPORT");
         };
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../cases.json");
         let mut suites: BTreeMap<String, Cases> = serde_json::from_slice(&std::fs::read(file)?)?;
         let Cases { core, memory, checks, recordings } =
             suites.remove(&name).context("there is no such suite")?;
         let (_, app) = name.split_once('/').context("a suite is VERSION/APP")?;
-        Ok(Self { url, replay, app: app.to_owned(), core, has_memory: memory, checks, recordings })
+        Ok(Self { url, replay, app: app.to_owned(), transport, core, has_memory: memory, checks, recordings })
     }
 
     /// Runs a check if it is one of this suite's; 1 if it failed.
@@ -99,8 +103,15 @@ impl Suite {
         Ok(AgentCardResolver::new(None).resolve(&self.url).await?)
     }
 
+    /// A client that prefers this suite's transport. It would take another one if there were none.
     pub async fn client(&self) -> Result<A2AClient<Box<dyn Transport>>> {
-        Ok(A2AClientFactory::builder().build().create_from_card(&self.card().await?).await?)
+        let factory = A2AClientFactory::builder()
+            .register(Arc::new(GrpcTransportFactory::new()))
+            .preferred_bindings(vec![self.transport.clone()])
+            .build();
+        let (client, interface) = factory.create_from_card_with_interface(&self.card().await?).await?;
+        expect_equal("the transport", &interface.protocol_binding, &self.transport)?;
+        Ok(client)
     }
 
     /// One blocking send.
@@ -184,10 +195,19 @@ pub fn expect_error<T>(code: i32, answer: Result<T, a2a::A2AError>) -> Result<()
 
 /// Runs one check and prints its line; 1 if it failed.
 pub async fn check(name: &str, check: impl Future<Output = Result<()>>) -> usize {
+    tell("PASS", name, check).await
+}
+
+/// Runs a check that the gateway refuses in the right way what it does not offer.
+pub async fn refused(name: &str, check: impl Future<Output = Result<()>>) -> usize {
+    tell("REFUSED", name, check).await
+}
+
+async fn tell(word: &str, name: &str, check: impl Future<Output = Result<()>>) -> usize {
     let outcome = tokio::time::timeout(PATIENCE, check).await;
     match outcome.unwrap_or_else(|_| bail!("no end within {PATIENCE:?}")) {
         Ok(()) => {
-            println!("PASS {name}");
+            println!("{word} {name}");
             0
         }
         Err(error) => {

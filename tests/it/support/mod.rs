@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod app;
+pub mod bytes;
 pub mod client;
 pub mod dify_frames;
 pub mod fake_dify;
@@ -14,6 +15,7 @@ pub mod plain;
 pub mod recorded;
 pub mod say;
 pub mod walker;
+pub mod wires;
 
 pub use app::App;
 pub use client::Client;
