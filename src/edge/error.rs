@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use http::StatusCode;
+use http::{Method, StatusCode};
 
 use crate::core::error::{Error, FieldViolation};
 
@@ -39,12 +39,23 @@ pub enum EdgeError {
         /// The extension.
         uri: String,
     },
+    /// The path is one of the binding's, but not for this verb.
+    #[error("{verb} is not for this path; it takes {allow}")]
+    HttpVerb {
+        /// What the path takes, as in the header `Allow`.
+        allow: String,
+        /// The verb.
+        verb: String,
+    },
     /// The body is JSON, but no request.
     #[error("invalid request: {0}")]
     InvalidRequest(String),
     /// No dialect knows the method.
     #[error("method not found: {0}")]
     MethodNotFound(String),
+    /// No binding has the path.
+    #[error("there is nothing at {0}")]
+    NoSuchPath(String),
     /// The body is not JSON.
     #[error("invalid JSON: {0}")]
     Parse(String),
@@ -71,6 +82,16 @@ impl EdgeError {
     /// The refusal of a method that nobody knows; of a long name just the beginning is repeated.
     pub fn method_not_found(method: &str) -> Self {
         Self::MethodNotFound(method.chars().take(MAX_ECHO).collect())
+    }
+
+    /// The refusal of a path that nobody has.
+    pub fn no_such_path(path: &str) -> Self {
+        Self::NoSuchPath(path.chars().take(MAX_ECHO).collect())
+    }
+
+    /// The refusal of a verb on a path that takes others.
+    pub fn http_verb(verb: &Method, allow: String) -> Self {
+        Self::HttpVerb { allow, verb: verb.as_str().chars().take(MAX_ECHO).collect() }
     }
 }
 
@@ -170,10 +191,14 @@ fn row(error: &EdgeError) -> Row {
         EdgeError::ExtensionRequired { .. } => {
             (-32008, S::BAD_REQUEST, S::OK, G::FailedPrecondition, "EXTENSION_SUPPORT_REQUIRED")
         }
+        EdgeError::HttpVerb { .. } => {
+            (-32601, S::METHOD_NOT_ALLOWED, S::METHOD_NOT_ALLOWED, G::Unimplemented, "METHOD_NOT_FOUND")
+        }
         EdgeError::InvalidRequest(_) => {
             (-32600, S::BAD_REQUEST, S::OK, G::InvalidArgument, "INVALID_REQUEST")
         }
         EdgeError::MethodNotFound(_) => (-32601, S::NOT_FOUND, S::OK, G::Unimplemented, "METHOD_NOT_FOUND"),
+        EdgeError::NoSuchPath(_) => (-32601, S::NOT_FOUND, S::NOT_FOUND, G::NotFound, "METHOD_NOT_FOUND"),
         EdgeError::Parse(_) => (-32700, S::BAD_REQUEST, S::OK, G::InvalidArgument, "PARSE_ERROR"),
         EdgeError::PayloadTooLarge { .. } => {
             (-32600, S::PAYLOAD_TOO_LARGE, S::PAYLOAD_TOO_LARGE, G::ResourceExhausted, "PAYLOAD_TOO_LARGE")
@@ -286,6 +311,18 @@ impl WireError {
             retry.close();
         }
         buf.push(b']');
+    }
+
+    /// Appends the body of an HTTP+JSON error of A2A 1.0 (§11.6): `{"error":{"code","status","message","details":[…]}}`.
+    pub fn write_http(&self, buf: &mut Vec<u8>) {
+        let mut body = ObjectWriter::open(buf);
+        let mut error = ObjectWriter::open(body.member("error"));
+        error.number("code", self.status.as_u16());
+        error.str("status", self.grpc.as_str());
+        error.str("message", &self.message);
+        self.write_details(error.member("details"));
+        error.close();
+        body.close();
     }
 
     /// Appends the JSON-RPC error object of A2A 1.0 and 0.3: `{"code","message","data":[…]}`.

@@ -173,7 +173,8 @@ fn one_line(id: &str) -> String {
     id.replace('\u{85}', "\\u0085").replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029")
 }
 
-fn echo_extensions(asked: &Asked, headers: &mut HeaderMap) {
+/// Tells a client which of the extensions that it named are active.
+pub(super) fn echo_extensions(asked: &Asked, headers: &mut HeaderMap) {
     let Some(activated) = asked.activated() else { return };
     let name = if asked.extensions_03 { EXTENSIONS_03 } else { EXTENSIONS };
     headers.insert(name, HeaderValue::from_static(activated));

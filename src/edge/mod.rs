@@ -8,13 +8,15 @@
 //! | --- | --- |
 //! | [`routes`] | every route, and what all handlers share |
 //! | [`jsonrpc`] | the JSON-RPC binding, on [`envelope`], [`headers`] and [`body`] |
+//! | [`rest`] | the HTTP+JSON binding: its routes, and what goes from paths and queries into params |
 //! | [`exchange`] | what every binding does with a decoded request |
 //! | [`sse`], [`answer`] | streams that read a task's log; answers that take a while |
 //! | [`discovery`], [`files`], [`ops`] | the card's routes; files of answers; health and readiness |
 //! | [`openapi`] | the document that describes all of it |
 //! | [`dialect`] | the trait, and which dialect a request speaks |
 //! | [`a2a_v1`], [`a2a_v03`], [`legacy`] | the three dialects |
-//! | [`objects`] | the objects that 1.0 and 0.3 write alike but for their words |
+//! | [`a2a_v03_http`] | the other form that 0.3 has, over HTTP+JSON |
+//! | [`objects`], [`updates`], [`page`] | what 1.0 and 0.3 write alike but for their words: objects, streams, lists |
 //! | [`text_frame`] | the events that carry text, which all dialects render alike |
 //! | [`extension`] | what is told beyond A2A, under our extension's URI |
 //! | [`view`] | how one request sees tasks: accepted modes, steps, addresses of files |
@@ -24,6 +26,7 @@
 //! | [`json`] | writing JSON straight into a buffer, reading it with ProtoJSON's tolerance |
 
 pub mod a2a_v03;
+pub mod a2a_v03_http;
 pub mod a2a_v1;
 pub mod answer;
 pub mod body;
@@ -42,10 +45,13 @@ pub mod legacy;
 pub mod objects;
 pub mod openapi;
 pub mod ops;
+pub mod page;
 pub mod request;
+pub mod rest;
 pub mod routes;
 pub mod sse;
 pub mod text_frame;
+pub mod updates;
 pub mod view;
 
 #[cfg(test)]

@@ -18,6 +18,21 @@ pub trait Words {
     /// What stands around the value of a data part.
     const DATA_PART: DataPart;
 
+    /// Whether a status update says that its stream ends with it (A2A 0.3 §7.2.2).
+    const FINAL: bool;
+
+    /// What a message calls its parts.
+    const MESSAGE_PARTS: &'static str = "parts";
+
+    /// Whether what is sent or streamed is the member of an object, which is named for it (A2A 1.0 §3.2.3).
+    const NAMED: bool;
+
+    /// Whether messages tell the tasks that they refer to.
+    const REFERENCES: bool = true;
+
+    /// What stands before the text of a text part without media type and metadata; a brace stands after it.
+    const TEXT_PART: &'static [u8];
+
     /// Says what kind of object this is, where objects say so.
     fn kind(object: &mut ObjectWriter<'_>, name: &str);
 
@@ -29,9 +44,35 @@ pub trait Words {
 
     /// The name of a state.
     fn state(state: TaskState) -> &'static str;
+}
 
-    /// Appends a text part without media type and metadata.
-    fn text_part(buf: &mut Vec<u8>, text: &str);
+/// Appends what comes before an object that has a name where objects are [`Words::NAMED`].
+pub fn open_named<W: Words>(buf: &mut Vec<u8>, name: &'static str) {
+    if W::NAMED {
+        buf.extend_from_slice(b"{\"");
+        buf.extend_from_slice(name.as_bytes());
+        buf.extend_from_slice(b"\":");
+    }
+}
+
+/// Appends what comes after it.
+pub fn close_named<W: Words>(buf: &mut Vec<u8>) {
+    if W::NAMED {
+        buf.push(b'}');
+    }
+}
+
+/// Appends a `Task` as the result of sending a message, and as what every stream begins with.
+pub fn named_task<W: Words>(buf: &mut Vec<u8>, item: &Task, view: &View) {
+    open_named::<W>(buf, "task");
+    task::<W>(buf, item, view);
+    close_named::<W>(buf);
+}
+
+fn text_part<W: Words>(buf: &mut Vec<u8>, text: &str) {
+    buf.extend_from_slice(W::TEXT_PART);
+    write_str(buf, text);
+    buf.push(b'}');
 }
 
 /// Appends a `Task` (A2A 1.0 §4.1.1, 0.3 §6.1).
@@ -64,7 +105,7 @@ fn artifact<W: Words>(buf: &mut Vec<u8>, artifact: &Artifact, facts: &Facts, vie
     object.str("name", kind.name());
     let parts = object.member("parts");
     parts.push(b'[');
-    W::text_part(parts, text);
+    text_part::<W>(parts, text);
     if kind == TextArtifact::Answer {
         write_citations_part(parts, facts, view.accepted.takes_data().then_some(W::DATA_PART));
     }
@@ -93,15 +134,15 @@ pub fn status<W: Words>(buf: &mut Vec<u8>, status: &Status, task: &TaskId, conte
         message.str("contextId", context.as_str());
         message.str("taskId", task.as_str());
         message.str("role", W::role(Role::Agent));
-        let parts = message.member("parts");
+        let parts = message.member(W::MESSAGE_PARTS);
         match note {
             StatusNote::Ask(ask) => write_list(parts, &ask.parts, |buf, item| W::part(buf, item, view)),
             StatusNote::Failure(failure) => {
-                write_list(parts, [&failure.message], |buf, text| W::text_part(buf, text));
+                write_list(parts, [&failure.message], |buf, text| text_part::<W>(buf, text));
                 extension::write_failure(message.member("metadata"), failure);
             }
             StatusNote::Progress(progress) => {
-                write_list(parts, [extension::step_text(progress)], |buf, text| W::text_part(buf, &text));
+                write_list(parts, [extension::step_text(progress)], |buf, text| text_part::<W>(buf, &text));
             }
         }
         message.close();
@@ -118,12 +159,12 @@ fn message<W: Words>(buf: &mut Vec<u8>, message: &Message, view: &View) {
     object.opt_str("contextId", message.context_id.as_ref().map(ContextId::as_str));
     object.opt_str("taskId", message.task_id.as_ref().map(TaskId::as_str));
     object.str("role", W::role(message.role));
-    write_list(object.member("parts"), &message.parts, |buf, item| W::part(buf, item, view));
+    write_list(object.member(W::MESSAGE_PARTS), &message.parts, |buf, item| W::part(buf, item, view));
     object.opt_raw("metadata", message.metadata.as_deref());
     if !message.extensions.is_empty() {
         write_list(object.member("extensions"), &message.extensions, |buf, uri| write_str(buf, uri));
     }
-    if !message.reference_task_ids.is_empty() {
+    if W::REFERENCES && !message.reference_task_ids.is_empty() {
         let ids = &message.reference_task_ids;
         write_list(object.member("referenceTaskIds"), ids, |buf, id| write_str(buf, id.as_str()));
     }

@@ -6,14 +6,14 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::response::Response;
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
 use super::discovery::{self, Cards};
 use super::headers::{EXTENSIONS, EXTENSIONS_03};
-use super::{answer, files, jsonrpc, openapi, ops};
+use super::{answer, files, jsonrpc, openapi, ops, rest};
 use crate::core::engine::Engine;
 use crate::core::ids::IdSource;
 use crate::core::progress::Level;
@@ -67,9 +67,9 @@ pub fn router(edge: Arc<Edge>) -> Router {
         .route("/", post(jsonrpc::serve))
         .route("/a2a", post(jsonrpc::serve))
         .route("/a2a/", post(jsonrpc::serve))
-        .route("/tasks/get", post(jsonrpc::serve_get))
-        .route("/tasks/list", post(jsonrpc::serve_list))
-        .route("/tasks/cancel", post(jsonrpc::serve_cancel))
+        .route("/tasks/get", any(rest::serve).post(jsonrpc::serve_get))
+        .route("/tasks/list", any(rest::serve).post(jsonrpc::serve_list))
+        .route("/tasks/cancel", any(rest::serve).post(jsonrpc::serve_cancel))
         .route("/.well-known/agent-card.json", get(discovery::card))
         .route("/.well-known/agent.json", get(discovery::card))
         .route("/agentcard", get(discovery::legacy_card))
@@ -77,6 +77,7 @@ pub fn router(edge: Arc<Edge>) -> Router {
         .route("/health", get(ops::health))
         .route("/openapi.json", get(openapi::document))
         .route("/ready", get(ops::ready))
+        .fallback(rest::serve)
         .with_state(edge)
         // Bodies are limited where they are read, with an answer in the form that the route speaks.
         .layer(DefaultBodyLimit::disable())
@@ -101,7 +102,7 @@ fn cors(origins: &Origins) -> Option<CorsLayer> {
     ];
     let layer = CorsLayer::new()
         .allow_origin(origin)
-        .allow_methods([Method::GET, Method::HEAD, Method::POST])
+        .allow_methods([Method::GET, Method::HEAD, Method::POST, Method::DELETE])
         .allow_headers(AllowHeaders::mirror_request())
         .expose_headers(exposed)
         .max_age(Duration::from_secs(3600));

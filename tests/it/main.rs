@@ -31,6 +31,8 @@ mod program;
 mod protocol;
 mod replay;
 mod requirements;
+mod rest;
+mod rest_v03;
 mod sending;
 mod steps;
 mod streaming;

@@ -10,8 +10,13 @@ use crate::core::ids::{ContextId, IdSource, TaskId};
 use crate::core::task::Task;
 use crate::edge::dialect::{Call, Dialect, EarlyError, Operation, Page, Request, StreamEncoder, StreamEnd};
 use crate::edge::error::{EdgeError, WireError};
-use crate::edge::json::{ObjectWriter, read_params, write_list};
+use crate::edge::json::read_params;
+use crate::edge::updates::Updates;
 use crate::edge::view::View;
+use crate::edge::{objects, page};
+
+use encode::Words;
+pub(super) use encode::write_marked;
 
 /// The dialect of A2A 0.3.
 #[derive(Clone, Copy, Debug)]
@@ -58,19 +63,16 @@ impl Dialect for V03 {
     }
 
     fn send_result(&self, buf: &mut Vec<u8>, task: &Task, view: &View) {
-        encode::task(buf, task, view);
+        objects::named_task::<Words>(buf, task, view);
     }
 
     fn task(&self, buf: &mut Vec<u8>, task: &Task, view: &View) {
-        encode::task(buf, task, view);
+        objects::task::<Words>(buf, task, view);
     }
 
-    /// Never asked for over JSON-RPC; the shape of 1.0 with tasks of 0.3.
+    /// Never asked for over JSON-RPC.
     fn list_result(&self, buf: &mut Vec<u8>, page: &Page<'_>, view: &View) {
-        let mut response = ObjectWriter::open(buf);
-        write_list(response.member("tasks"), page.tasks, |buf, task| encode::task(buf, task, view));
-        response.number("totalSize", page.total);
-        response.close();
+        page::write::<Words>(buf, page, view);
     }
 
     fn error(&self, buf: &mut Vec<u8>, error: &WireError) {
@@ -84,7 +86,7 @@ impl Dialect for V03 {
         end: StreamEnd,
         view: View,
     ) -> Box<dyn StreamEncoder> {
-        Box::new(encode::Stream::new(task, context, end, view))
+        Box::new(Updates::<Words>::new(task, context, end, view))
     }
 }
 

@@ -1,21 +1,16 @@
 //! Requests of A2A 1.0: `params` in, commands of the core out.
 
 use crate::core::accepted::Accepted;
-use crate::core::command::{Cancel, Get, List, PageStart, Send, Subscribe};
+use crate::core::command::{Cancel, Get, List, Send, Subscribe};
 use crate::core::ids::{MessageId, TaskId};
 use crate::core::message::{Content, Message, Part, Role};
 use crate::core::state::TaskState;
 use crate::edge::json::Members;
+use crate::edge::page;
 use crate::edge::request::{
     context_id, history_length, identifier, metadata, non_empty, optional_task_id, optional_text, parts,
     strings, task_id,
 };
-
-use super::page_token;
-
-/// Page size when the request names none, and the largest one (A2A 1.0 §3.1.4).
-const DEFAULT_PAGE: usize = 50;
-const MAX_PAGE: i32 = 100;
 
 const ROLES: [(&str, i32, Role); 2] = [("ROLE_USER", 1, Role::User), ("ROLE_AGENT", 2, Role::Agent)];
 
@@ -130,42 +125,7 @@ pub fn subscribe(params: &Members<'_>) -> Option<Subscribe> {
     Some(Subscribe { id: task_id(params, "id")? })
 }
 
-/// `ListTasksRequest` (A2A 1.0 §3.1.4). An unknown state is refused rather than ignored (§3.3.2).
+/// `ListTasksRequest` (A2A 1.0 §3.1.4).
 pub fn list(params: &Members<'_>) -> Option<List> {
-    Some(List {
-        context_id: context_id(params, "contextId"),
-        state: params.field("status").and_then(|field| field.enumeration(&STATES)).flatten(),
-        status_after: params.field("statusTimestampAfter").and_then(|field| field.timestamp()),
-        page_size: page_size(params),
-        start: page_start(params),
-        history_length: history_length(params),
-        include_artifacts: params
-            .field("includeArtifacts")
-            .and_then(|field| field.boolean())
-            .unwrap_or(false),
-    })
-}
-
-fn page_size(params: &Members<'_>) -> usize {
-    let Some(field) = params.field("pageSize") else { return DEFAULT_PAGE };
-    match field.int32() {
-        Some(size @ 1..=MAX_PAGE) => usize::try_from(size).unwrap_or(DEFAULT_PAGE),
-        Some(_) => {
-            field.refuse(format!("must be from 1 to {MAX_PAGE}"));
-            DEFAULT_PAGE
-        }
-        None => DEFAULT_PAGE,
-    }
-}
-
-fn page_start(params: &Members<'_>) -> PageStart {
-    let first = PageStart::Offset(0);
-    let Some(field) = params.field("pageToken").filter(|field| !field.is_empty_string()) else {
-        return first;
-    };
-    let Some(token) = field.text() else { return first };
-    page_token::read(&token).unwrap_or_else(|| {
-        field.refuse("is not a token of this agent");
-        first
-    })
+    page::list(params, &STATES)
 }

@@ -2,7 +2,6 @@
 
 mod decode;
 mod encode;
-mod page_token;
 
 use serde_json::value::RawValue;
 
@@ -11,8 +10,12 @@ use crate::core::ids::{ContextId, IdSource, TaskId};
 use crate::core::task::Task;
 use crate::edge::dialect::{Call, Dialect, EarlyError, Operation, Page, Request, StreamEncoder, StreamEnd};
 use crate::edge::error::WireError;
-use crate::edge::json::{Members, ObjectWriter, read_params, write_list};
+use crate::edge::json::{Members, read_params};
+use crate::edge::updates::Updates;
 use crate::edge::view::View;
+use crate::edge::{objects, page};
+
+pub(super) use encode::Words;
 
 /// The dialect of A2A 1.0.
 #[derive(Clone, Copy, Debug)]
@@ -50,31 +53,29 @@ impl Dialect for V1 {
     }
 
     fn send_result(&self, buf: &mut Vec<u8>, task: &Task, view: &View) {
-        let mut response = ObjectWriter::open(buf);
-        encode::task(response.member("task"), task, view);
-        response.close();
+        objects::named_task::<Words>(buf, task, view);
     }
 
     fn task(&self, buf: &mut Vec<u8>, task: &Task, view: &View) {
-        encode::task(buf, task, view);
+        objects::task::<Words>(buf, task, view);
     }
 
     fn list_result(&self, buf: &mut Vec<u8>, page: &Page<'_>, view: &View) {
-        let next = page.tasks.last().filter(|_| page.more).map(page_token::after).unwrap_or_default();
-        let mut response = ObjectWriter::open(buf);
-        write_list(response.member("tasks"), page.tasks, |buf, task| encode::task(buf, task, view));
-        response.str("nextPageToken", &next);
-        response.number("pageSize", page.page_size);
-        response.number("totalSize", page.total);
-        response.close();
+        page::write::<Words>(buf, page, view);
     }
 
     fn error(&self, buf: &mut Vec<u8>, error: &WireError) {
         error.write_rpc(buf);
     }
 
-    fn stream(&self, task: &TaskId, context: &ContextId, _: StreamEnd, view: View) -> Box<dyn StreamEncoder> {
-        Box::new(encode::Stream::new(task, context, view))
+    fn stream(
+        &self,
+        task: &TaskId,
+        context: &ContextId,
+        end: StreamEnd,
+        view: View,
+    ) -> Box<dyn StreamEncoder> {
+        Box::new(Updates::<Words>::new(task, context, end, view))
     }
 }
 
