@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::response::Response;
-use axum::routing::{any, get, post};
+use axum::routing::{get, post};
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
@@ -67,9 +67,9 @@ pub fn router(edge: Arc<Edge>) -> Router {
         .route("/", post(jsonrpc::serve))
         .route("/a2a", post(jsonrpc::serve))
         .route("/a2a/", post(jsonrpc::serve))
-        .route("/tasks/get", any(rest::serve).post(jsonrpc::serve_get))
-        .route("/tasks/list", any(rest::serve).post(jsonrpc::serve_list))
-        .route("/tasks/cancel", any(rest::serve).post(jsonrpc::serve_cancel))
+        .route("/tasks/get", get(rest::serve).post(jsonrpc::serve_get))
+        .route("/tasks/list", get(rest::serve).post(jsonrpc::serve_list))
+        .route("/tasks/cancel", get(rest::serve).post(jsonrpc::serve_cancel))
         .route("/.well-known/agent-card.json", get(discovery::card))
         .route("/.well-known/agent.json", get(discovery::card))
         .route("/agentcard", get(discovery::legacy_card))
