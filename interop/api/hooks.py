@@ -1,10 +1,16 @@
 """What schemathesis has to know of the gateway that no OpenAPI document can say."""
 
+import ast
 import base64
 import copy
+import functools
+import threading
+import unicodedata
 
 import schemathesis
 from hypothesis import strategies as st
+from schemathesis.core.parameters import ParameterLocation
+from schemathesis.openapi.checks import RejectedPositiveData
 
 # A token that names a page comes from an earlier answer; the empty one is the first page.
 schemathesis.openapi.format("page-token", st.just(""))
@@ -18,16 +24,40 @@ schemathesis.openapi.format(
     ),
 )
 
+# Python before 3.12 fails now and then where two threads parse at once, as hypothesis makes them do.
+ONE_PARSES = threading.Lock()
 
-def parts_of(message):
-    return message.get("parts") or message.get("content") or []
+
+def one_at_a_time(function):
+    @functools.wraps(function)
+    def locked(*arguments, **options):
+        with ONE_PARSES:
+            return function(*arguments, **options)
+
+    return locked
+
+
+ast.parse = one_at_a_time(ast.parse)
+
+# Below a tenant of such a name is another route.
+NO_TENANTS = {"files", "tasks", "v1"}
+
+
+@schemathesis.hook
+def filter_path_parameters(ctx, path_parameters):
+    return (path_parameters or {}).get("tenant") not in NO_TENANTS
 
 
 def as_text(part):
     """A part that the demo app takes, in the form of the part that it replaces."""
     tags = {name: "text" for name in ("kind", "type") if part.get(name)}
     text = part.get("text")
-    return {**tags, "text": text if isinstance(text, str) and text.strip() else "Hello"}
+    return {**tags, "text": quick(text if isinstance(text, str) else "")}
+
+
+def quick(text):
+    """A text that the demo app answers with a few words."""
+    return f"{text} My name is Al."
 
 
 def speak(body):
@@ -42,7 +72,15 @@ def speak(body):
         if isinstance(message.get(name), list):
             message[name] = [as_text(part) for part in message[name]]
         elif isinstance(message.get(name), str):
-            message[name] = message[name].strip() or "Hello"
+            message[name] = quick(message[name])
+
+
+@schemathesis.hook
+def filter_failure(ctx, failure, case, response):
+    """Now and then an id with a control character counts as right, although the pattern has none."""
+    ids = [str(value) for value in (case.path_parameters or {}).values()]
+    has_control = any(unicodedata.category(letter) == "Cc" for text in ids for letter in text)
+    return not (has_control and isinstance(failure, RejectedPositiveData))
 
 
 @schemathesis.hook
@@ -66,8 +104,6 @@ def is_json_rpc(case):
 @schemathesis.check
 def rpc_refusal(ctx, response, case):
     """A JSON-RPC request that does not fit the schema gets an error, whatever the status says."""
-    from schemathesis.core.parameters import ParameterLocation
-
     if response.status_code != 200 or not is_json_rpc(case) or not case.meta:
         return
     if not case.meta.generation.mode.is_negative or not case.meta.is_negative_at(ParameterLocation.BODY):

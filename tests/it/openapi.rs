@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use dify_a2a::edge::dialect::Operation;
+use dify_a2a::edge::rest::table::ROUTES;
 use http::Method;
 use serde_json::{Value, json};
 
@@ -157,6 +159,44 @@ async fn every_route_is_described() {
     }
 }
 
+#[tokio::test]
+async fn the_routes_of_http_json_are_those_of_its_table() {
+    let dify = dify().await;
+    let gateway = Gateway::before(&dify, &[]).await;
+    let api = Api::of(&gateway).await;
+    let table: BTreeSet<(String, String)> = ROUTES
+        .iter()
+        .flat_map(|route| route.templates().map(|path| (route.method.to_string(), path.into_owned())))
+        .collect();
+    let described: BTreeSet<(String, String)> = api
+        .operations()
+        .into_iter()
+        .filter(|(_, _, operation)| operation["operationId"].as_str().is_some_and(is_of_the_table))
+        .map(|(verb, path, _)| (verb.to_string(), path.to_owned()))
+        .collect();
+    assert_eq!(described, table);
+    for route in &ROUTES {
+        let operation = &api.document["paths"][route.template][route.method.as_str().to_ascii_lowercase()];
+        let parameters = operation["parameters"].as_array().expect("parameters").iter();
+        let in_query: BTreeSet<&str> = parameters
+            .map(|parameter| api.followed(parameter))
+            .filter(|parameter| parameter["in"] == "query")
+            .map(|parameter| parameter["name"].as_str().expect("a name"))
+            .collect();
+        // What is refused in any case need not say how it would be asked for.
+        if route.operation != Operation::Push {
+            let read: BTreeSet<&str> = route.query.iter().map(|parameter| parameter.name).collect();
+            assert_eq!(in_query, read, "{} {}", route.method, route.template);
+        }
+    }
+}
+
+/// Whether the operation of this name is one of the HTTP+JSON binding's.
+fn is_of_the_table(name: &str) -> bool {
+    let shared = ["call", "legacy", "agentCard", "openapi", "file", "health", "ready"];
+    !shared.iter().any(|beginning| name.starts_with(beginning))
+}
+
 /// The bodies of JSON-RPC calls.
 fn call(method: &str, params: &Value) -> String {
     json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).to_string()
@@ -250,10 +290,128 @@ async fn answers_of_a_full_or_ending_gateway_are_as_described() {
     let mut held = gateway.client.stream("SendStreamingMessage", &send("hold", None)).await;
     let id = held.next().await.expect("the task").data["result"]["task"]["id"].clone();
     assert_eq!(rpc(&api, "SendMessage", &send("x", None)).await.status, 429);
-    let canceled = rpc(&api, "CancelTask", &json!({"id": id})).await.body;
-    assert_eq!(canceled["result"]["status"]["state"], "TASK_STATE_CANCELED");
+    for Way { prefix, message, .. } in WAYS {
+        for path in ["/message:send", "/message:stream"] {
+            let path = format!("{prefix}{path}");
+            assert_eq!(post(&api, &path, &[("tenant", "acme")], &message("x")).await.status, 429, "{path}");
+        }
+    }
+    let (values, params) = ([("id", id.as_str().expect("an id"))], json!({"id": id}));
+    let following = get(&api, "/tasks/{id}:subscribe", &values, "");
+    let (followed, canceled) = tokio::join!(following, rpc(&api, "CancelTask", &params));
+    assert!(followed.events.len() > 1);
+    assert_eq!(canceled.body["result"]["status"]["state"], "TASK_STATE_CANCELED");
     held.all().await;
     gateway.begin_shutdown();
+}
+
+/// Posts JSON.
+async fn post(api: &Api, template: &str, values: &[(&str, &str)], body: &Value) -> Checked {
+    let body = body.to_string();
+    api.ask(Method::POST, template, values, Given { body: Some(&body), ..NOTHING }).await
+}
+
+async fn get(api: &Api, template: &str, values: &[(&str, &str)], query: &str) -> Checked {
+    api.ask(Method::GET, template, values, Given { query, ..NOTHING }).await
+}
+
+/// The ways of HTTP+JSON: what paths begin with, the value of a tenant, and the statuses of a task that is over and
+/// cannot be cancelled, of a wrong field, of what is not offered, and of a file that the app does not take.
+struct Way {
+    prefix: &'static str,
+    over: u16,
+    wrong: u16,
+    not_offered: u16,
+    not_taken: u16,
+    message: fn(&str) -> Value,
+}
+
+const WAYS: [Way; 3] = [
+    Way { prefix: "", over: 400, wrong: 400, not_offered: 400, not_taken: 400, message: |it| send(it, None) },
+    Way {
+        prefix: "/{tenant}",
+        over: 400,
+        wrong: 400,
+        not_offered: 400,
+        not_taken: 400,
+        message: |it| send(it, None),
+    },
+    Way { prefix: "/v1", over: 409, wrong: 422, not_offered: 501, not_taken: 415, message: send_03_http },
+];
+
+fn send_03_http(text: &str) -> Value {
+    let id = uuid::Uuid::now_v7().to_string();
+    let message = json!({"messageId": id, "role": "ROLE_USER", "content": [{"text": text}]});
+    json!({"message": message, "configuration": {"blocking": true}})
+}
+
+#[tokio::test]
+async fn answers_over_http_json_are_as_described() {
+    let dify = dify().await;
+    let gateway = Gateway::before(&dify, &[("MAX_BODY_BYTES", "100000")]).await;
+    let api = Api::of(&gateway).await;
+    for Way { prefix, over, wrong, not_offered, not_taken, message } in WAYS {
+        let at = |path: &str| format!("{prefix}{path}");
+        let tenant = ("tenant", "acme");
+        let body = message("hello");
+        assert!(api.takes("post", &at("/message:send"), &body), "{body}");
+        let sent = post(&api, &at("/message:send"), &[tenant], &body).await;
+        let id = sent.body["task"]["id"].as_str().expect("an id");
+        let task = [tenant, ("id", id), ("taskId", id)];
+        assert!(post(&api, &at("/message:stream"), &[tenant], &message("hello")).await.events.len() > 3);
+        assert_eq!(get(&api, &at("/tasks/{id}"), &task, "?historyLength=1").await.body["id"], id);
+        let listed = get(&api, &at("/tasks"), &[tenant], "?includeArtifacts=true&pageSize=1").await.body;
+        let token = listed["nextPageToken"].as_str().expect("a token");
+        assert_eq!(get(&api, &at("/tasks"), &[tenant], &format!("?pageToken={token}")).await.status, 200);
+
+        let none = [tenant, ("id", "none")];
+        assert_eq!(get(&api, &at("/tasks/{id}"), &none, "").await.status, 404);
+        assert_eq!(get(&api, &at("/tasks/{id}"), &task, "?historyLength=x").await.status, wrong);
+        assert_eq!(get(&api, &at("/tasks"), &[tenant], "?pageSize=101").await.status, wrong);
+        assert_eq!(get(&api, &at("/tasks/{id}:subscribe"), &task, "").await.status, not_offered);
+        assert_eq!(post(&api, &at("/tasks/{id}:subscribe"), &none, &json!({})).await.status, 404);
+        assert_eq!(post(&api, &at("/tasks/{id}:cancel"), &task, &json!({})).await.status, over);
+        assert_eq!(post(&api, &at("/tasks/{id}:cancel"), &none, &json!({})).await.status, 404);
+        assert_eq!(post(&api, &at("/message:send"), &[tenant], &json!({})).await.status, wrong);
+        let mut file = message("");
+        for (member, part) in
+            [("parts", json!({"raw": ""})), ("content", json!({"file": {"fileWithBytes": ""}}))]
+        {
+            if file["message"].get(member).is_some() {
+                file["message"][member] = json!([part]);
+            }
+        }
+        assert_eq!(post(&api, &at("/message:send"), &[tenant], &file).await.status, not_taken, "{file}");
+        let configs = at("/tasks/{taskId}/pushNotificationConfigs");
+        assert_eq!(post(&api, &configs, &task, &json!({})).await.status, not_offered);
+        assert_eq!(get(&api, &configs, &task, "").await.status, not_offered);
+        let config = at("/tasks/{taskId}/pushNotificationConfigs/{id}");
+        assert_eq!(api.ask(Method::DELETE, &config, &task, NOTHING).await.status, not_offered);
+
+        let ask = |body: &'static str, content_type, headers| {
+            let (api, at) = (&api, at("/message:send"));
+            async move {
+                let given = Given { body: Some(&body.to_owned()), content_type, headers, ..NOTHING };
+                api.ask(Method::POST, &at, &[tenant], given).await.status
+            }
+        };
+        assert_eq!(ask("{", "application/json", &[]).await, 400);
+        assert_eq!(ask("{}", "text/plain", &[]).await, 415);
+        assert_eq!(ask("{}", "application/json", &[("a2a-version", "9.9")]).await, 400);
+        assert_eq!(
+            post(&api, &at("/message:send"), &[tenant], &json!(" ".repeat(100_000))).await.status,
+            413
+        );
+    }
+    assert_eq!(get(&api, "/v1/card", &[], "").await.status, 404);
+    let given = Given { headers: &[("accept", "application/a2a+json")], ..NOTHING };
+    for (path, status) in [("/tasks", 200), ("/extendedAgentCard", 400)] {
+        let answer = api.ask(Method::GET, path, &[], given).await;
+        assert_eq!(
+            (answer.status, &answer.headers["content-type"]),
+            (status, &"application/a2a+json".parse().expect("a value"))
+        );
+    }
 }
 
 #[tokio::test]

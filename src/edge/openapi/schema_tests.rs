@@ -11,6 +11,7 @@ use crate::core::progress::Level;
 use crate::core::task::Task;
 use crate::edge::a2a_v1::V1;
 use crate::edge::a2a_v03::V03;
+use crate::edge::a2a_v03_http::{Once, V03Http};
 use crate::edge::dialect::{Dialect, Page, StreamEnd};
 use crate::edge::error::{EdgeError, WireError};
 use crate::edge::legacy::Legacy;
@@ -79,16 +80,22 @@ fn views() -> [View; 2] {
 /// The names of the schemas of a dialect: what sending gives, a task, a list, an element of a stream.
 type Names = [&'static str; 4];
 
-const DIALECTS: [(&dyn Dialect, Names); 3] = [
+const V03_HTTP: V03Http<Once> = V03Http::DIALECT;
+
+static DIALECTS: [(&dyn Dialect, Names); 4] = [
     (&V1, ["V1SendMessageResponse", "V1Task", "V1ListTasksResponse", "V1StreamResponse"]),
     (&V03, ["V03Task", "V03Task", "", "V03StreamElement"]),
+    (
+        &V03_HTTP,
+        ["V03RestSendMessageResponse", "V03RestTask", "V03RestListTasksResponse", "V03RestStreamResponse"],
+    ),
     (&Legacy, ["LegacyTask", "LegacyTask", "LegacyTaskList", "LegacyStreamElement"]),
 ];
 
 #[test]
 fn everything_that_a_dialect_writes_is_what_its_schemas_say() {
     let schemas = Schemas::new();
-    for (dialect, [sent, task, list, element]) in DIALECTS {
+    for (dialect, [sent, task, list, element]) in &DIALECTS {
         for view in views() {
             for one in tasks() {
                 schemas.hold(sent, [text(|buf| dialect.send_result(buf, &one, &view))]);
@@ -99,7 +106,7 @@ fn everything_that_a_dialect_writes_is_what_its_schemas_say() {
                 schemas.hold(list, [text(|buf| dialect.list_result(buf, &page, &view))]);
             }
             for end in [StreamEnd::Turn, StreamEnd::Task] {
-                schemas.hold(element, streamed_as(dialect, end, view.clone()));
+                schemas.hold(element, streamed_as(*dialect, end, view.clone()));
             }
         }
     }
@@ -111,8 +118,10 @@ fn errors() -> Vec<EdgeError> {
         EdgeError::ExtendedCardNotConfigured,
         EdgeError::ExtendedCardNotSupported,
         EdgeError::ExtensionRequired { uri: "urn:x".to_owned() },
+        EdgeError::http_verb(&http::Method::PUT, "GET".to_owned()),
         EdgeError::InvalidRequest("x".to_owned()),
         EdgeError::method_not_found("x"),
+        EdgeError::no_such_path("/x"),
         EdgeError::Parse("x".to_owned()),
         EdgeError::PayloadTooLarge { limit: 1 },
         EdgeError::VersionNotSupported { requested: "9".to_owned(), supported: "1.0" },
@@ -132,7 +141,9 @@ fn every_error_is_what_its_schema_says() {
     let schemas = Schemas::new();
     for error in errors() {
         let error = WireError::from(error);
-        for (dialect, _) in DIALECTS {
+        schemas.hold("RestError", [text(|buf| error.write_http(buf))]);
+        schemas.hold("V03RestError", [text(|buf| V03_HTTP.error(buf, &error))]);
+        for dialect in [&V1 as &dyn Dialect, &V03, &Legacy] {
             let body = text(|buf| {
                 buf.extend_from_slice(br#"{"jsonrpc":"2.0","id":null,"error":"#);
                 dialect.error(buf, &error);

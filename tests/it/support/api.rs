@@ -1,8 +1,5 @@
 //! A client that holds every answer against the gateway's own OpenAPI document: status, headers, media type and body.
 
-use std::collections::BTreeSet;
-use std::sync::Mutex;
-
 use http::Method;
 use jsonschema::Validator;
 use reqwest::Response;
@@ -17,8 +14,6 @@ pub struct Api {
     pub document: Value,
     /// The same, in which objects have no members but those that are described.
     closed: Value,
-    /// What was answered so far: operation and status.
-    seen: Mutex<BTreeSet<(String, u16)>>,
 }
 
 /// An answer that is as described.
@@ -42,7 +37,7 @@ impl Api {
             serde_json::from_str(&response.text().await.expect("a body")).expect("a document in JSON");
         let mut closed = document.clone();
         close(&mut closed);
-        Self { client, document, closed, seen: Mutex::default() }
+        Self { client, document, closed }
     }
 
     /// Every operation: verb, path, and what is said of it.
@@ -127,8 +122,6 @@ impl Api {
             let value = if number { text.parse::<i64>().expect("a number").into() } else { text.into() };
             self.hold(&header["schema"], &value, &place);
         }
-        let id = operation["operationId"].as_str().expect("a name").to_owned();
-        self.seen.lock().expect("no panic").insert((id, status));
         let content_type = headers.get("content-type").map(|value| value.to_str().expect("text"));
         let contents = described["content"].as_object();
         let content = content_type.and_then(|media_type| {
@@ -186,11 +179,6 @@ impl Api {
         let operation = &self.document["paths"][template][method];
         let request = self.followed(&operation["requestBody"]);
         self.validator(&request["content"]["application/json"]["schema"]).is_valid(body)
-    }
-
-    /// What was answered so far: the names of operations and statuses.
-    pub fn seen(&self) -> BTreeSet<(String, u16)> {
-        self.seen.lock().expect("no panic").clone()
     }
 }
 
