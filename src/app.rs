@@ -18,8 +18,11 @@ use crate::core::ids::{IdSource, RandomIds};
 use crate::core::progress::Level;
 use crate::core::reader::Closing;
 use crate::dify::client::{Client, ClientSettings, SetupError};
-use crate::edge::card::{CardSource, CardStyle, Overlay, OverlayError};
+use crate::edge;
+use crate::edge::base_path::strip_base;
+use crate::edge::card::{CardSource, CardStyle, Offer, Overlay, OverlayError};
 use crate::edge::discovery::Cards;
+use crate::edge::public_url::{Proxies, PublicUrl};
 use crate::edge::routes::{self, Edge, EdgeSettings, Origins};
 use crate::egress::{self, Egress};
 use crate::files::{Shelf, ShelfSettings};
@@ -77,12 +80,29 @@ pub enum AppError {
     },
 }
 
+/// Where a gateway listens.
+#[derive(Clone, Copy, Debug)]
+pub struct Listening {
+    /// For everything.
+    pub main: SocketAddr,
+    /// For gRPC alone, if it has a port of its own.
+    pub grpc: Option<SocketAddr>,
+}
+
+impl From<SocketAddr> for Listening {
+    fn from(main: SocketAddr) -> Self {
+        Self { main, grpc: None }
+    }
+}
+
 /// A gateway without its listener.
 pub struct App {
     /// The engine, for an orderly end.
     pub engine: Engine,
-    /// Every route.
+    /// Every route, but for those of gRPC if it has a port of its own.
     pub router: Router,
+    /// The routes of gRPC for that port.
+    pub grpc_router: Option<Router>,
     /// What Dify is asked through.
     pub backend: Arc<DifyBackend>,
     /// What goes on between the gateway and Dify after turns.
@@ -95,12 +115,12 @@ pub struct App {
 }
 
 impl App {
-    /// Puts a gateway together that listens on `addr`.
+    /// Puts a gateway together that listens there.
     ///
     /// # Errors
     /// [`AppError`] when the settings, though well-formed, cannot be used.
-    pub fn new(settings: &Settings, addr: SocketAddr) -> Result<Self, AppError> {
-        Self::with_limits(settings, addr, backend::Limits::default())
+    pub fn new(settings: &Settings, listening: impl Into<Listening>) -> Result<Self, AppError> {
+        Self::with_limits(settings, listening, backend::Limits::default())
     }
 
     /// As [`App::new`], with other bounds of waiting for Dify than the usual ones.
@@ -109,9 +129,10 @@ impl App {
     /// [`AppError`].
     pub fn with_limits(
         settings: &Settings,
-        addr: SocketAddr,
+        listening: impl Into<Listening>,
         waits: backend::Limits,
     ) -> Result<Self, AppError> {
+        let Listening { main, grpc } = listening.into();
         let afterwards = Afterwards::default();
         let shelf = shelf(settings)?;
         let backend = Arc::new(backend_with(settings, waits, shelf.clone(), afterwards.clone())?);
@@ -123,19 +144,22 @@ impl App {
             store: Arc::new(MemoryStore::new(settings.store.ttl, settings.store.max_tasks)),
         };
         let engine = Engine::new(parts, limits(settings));
-        let public_url = settings.server.public_url.as_ref().map(url::Url::to_string);
-        let now = SystemClock.now();
-        let edge = Edge {
-            cards: Cards::new(card_source(&settings.card)?, public_url, format!("http://{addr}"), now),
+        let proxies = Proxies::new(settings.server.trusted_proxies.clone());
+        let public_url = settings.server.public_url.as_ref();
+        let public_url = Arc::new(PublicUrl::new(public_url, proxies, format!("http://{main}")));
+        let source = card_source(settings, grpc.map(|addr| addr.port()))?;
+        let edge = Arc::new(Edge {
+            cards: Cards::new(source, Arc::clone(&public_url), SystemClock.now()),
             engine: engine.clone(),
             files: shelf.clone(),
             ids,
             settings: edge_settings(settings),
-        };
-        let router = routes::router(Arc::new(edge));
+        });
+        let grpc_router = grpc.map(|_| edge::grpc::router(Arc::clone(&edge)));
+        let router = strip_base(routes::router(edge, grpc_router.is_some()), public_url);
         let (refreshing, stop) = (TaskTracker::new(), CancellationToken::new());
         let keeping = shelf.map(|shelf| (shelf, settings.store.ttl));
-        Ok(Self { engine, router, backend, afterwards, keeping, refreshing, stop })
+        Ok(Self { engine, router, grpc_router, backend, afterwards, keeping, refreshing, stop })
     }
 
     /// Learns what the app is, now and again from time to time. Dify may be away: the gateway starts all the same,
@@ -278,23 +302,27 @@ pub fn operator(dify: &config::Dify) -> Operator {
     }
 }
 
-/// The card that these settings describe.
+/// The card that these settings describe. `grpc_port` is the port that gRPC has for itself.
 ///
 /// # Errors
 /// [`AppError`] when the card file cannot be used.
-pub fn card_source(settings: &config::Card) -> Result<CardSource, AppError> {
-    let style = match settings.style {
+pub fn card_source(settings: &Settings, grpc_port: Option<u16>) -> Result<CardSource, AppError> {
+    let style = match settings.card.style {
         config::CardStyle::Hybrid => CardStyle::Hybrid,
         config::CardStyle::V1 => CardStyle::V1,
     };
-    let Some(path) = &settings.file else { return Ok(CardSource::new(style, Overlay::default())) };
+    let server = &settings.server;
+    let offer = Offer { bindings: server.bindings.clone(), grpc_port, grpc_url: server.grpc_url.clone() };
+    let Some(path) = &settings.card.file else {
+        return Ok(CardSource::new(style, offer, Overlay::default()));
+    };
     let file = path.display().to_string();
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) => return Err(AppError::CardFile { file, error }),
     };
     match Overlay::parse(&text) {
-        Ok(overlay) => Ok(CardSource::new(style, overlay)),
+        Ok(overlay) => Ok(CardSource::new(style, offer, overlay)),
         Err(error) => Err(AppError::CardContent { file, error }),
     }
 }
@@ -314,6 +342,7 @@ fn limits(settings: &Settings) -> Limits {
 fn edge_settings(settings: &Settings) -> EdgeSettings {
     let server = &settings.server;
     EdgeSettings {
+        bindings: server.bindings.clone(),
         closing: match server.answer_close {
             config::AnswerClose::Delta => Closing::Mark,
             config::AnswerClose::Whole => Closing::Whole,

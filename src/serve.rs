@@ -4,13 +4,15 @@ use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::time::Duration;
 
+use axum::Router;
 use axum_server::Handle;
 use hyper_util::rt::TokioTimer;
 use tokio_util::sync::CancellationToken;
 
-use crate::app::{App, AppError};
+use crate::app::{App, AppError, Listening};
 use crate::bridge::backend;
 use crate::config::Settings;
+use crate::edge::binding::Binding;
 use crate::guard::Guard;
 
 /// How long a client may take to send a request's head.
@@ -35,8 +37,10 @@ pub enum ServeError {
     #[error(transparent)]
     App(#[from] AppError),
     /// The address cannot be listened on.
-    #[error("cannot listen on {host}:{port} (HOST, PORT): {error}")]
+    #[error("cannot listen on {host}:{port} (HOST, {setting}): {error}")]
     Listen {
+        /// The setting that the port is of.
+        setting: &'static str,
         /// The host asked for.
         host: String,
         /// The port asked for.
@@ -49,9 +53,16 @@ pub enum ServeError {
 /// A gateway that listens and is about to serve.
 pub struct Server {
     app: App,
+    main: Bound,
+    /// The port that gRPC has for itself.
+    grpc: Option<Bound>,
+    grace: Duration,
+}
+
+/// A socket that is listened on.
+struct Bound {
     addr: SocketAddr,
     listener: TcpListener,
-    grace: Duration,
 }
 
 impl Server {
@@ -68,17 +79,24 @@ impl Server {
     /// # Errors
     /// [`ServeError`].
     pub async fn bind_with(settings: &Settings, waits: backend::Limits) -> Result<Self, ServeError> {
-        let (host, port) = (settings.server.host.as_str(), settings.server.port);
-        let (listener, addr) =
-            listen(host, port).map_err(|error| ServeError::Listen { host: host.to_owned(), port, error })?;
-        let app = App::with_limits(settings, addr, waits)?;
+        let server = &settings.server;
+        let main = bind(&server.host, server.port, "PORT")?;
+        let own_port = server.grpc_port.filter(|_| server.bindings.has(Binding::Grpc));
+        let grpc = own_port.map(|port| bind(&server.host, port, "GRPC_PORT")).transpose()?;
+        let listening = Listening { main: main.addr, grpc: grpc.as_ref().map(|bound| bound.addr) };
+        let app = App::with_limits(settings, listening, waits)?;
         app.begin().await;
-        Ok(Self { app, addr, listener, grace: settings.server.shutdown_grace })
+        Ok(Self { app, main, grpc, grace: server.shutdown_grace })
     }
 
     /// The address listened on.
     pub fn addr(&self) -> SocketAddr {
-        self.addr
+        self.main.addr
+    }
+
+    /// The address listened on for gRPC alone, if it has one.
+    pub fn grpc_addr(&self) -> Option<SocketAddr> {
+        self.grpc.as_ref().map(|bound| bound.addr)
     }
 
     /// Serves until `shutdown` is done, then ends in order: takes no more connections, lets running turns end for
@@ -92,15 +110,17 @@ impl Server {
         hurry: impl Future<Output = ()>,
     ) -> io::Result<()> {
         let handle = Handle::new();
-        let mut server = axum_server::from_tcp(self.listener)?.acceptor(Guard).handle(handle.clone());
-        let http = server.http_builder();
-        http.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
-        http.http2()
-            .timer(TokioTimer::new())
-            .max_concurrent_streams(MAX_STREAMS)
-            .keep_alive_interval(PING_EVERY)
-            .keep_alive_timeout(PING_ANSWER);
-        let serving = server.serve(self.app.router.clone().into_make_service());
+        let main = serving(self.main.listener, self.app.router.clone(), &handle)?;
+        let grpc = match (self.grpc, &self.app.grpc_router) {
+            (Some(bound), Some(router)) => Some(serving(bound.listener, router.clone(), &handle)?),
+            _ => None,
+        };
+        let serving = async {
+            match grpc {
+                Some(grpc) => tokio::try_join!(main, grpc).map(|((), ())| ()),
+                None => main.await,
+            }
+        };
         tokio::pin!(serving);
         tokio::select! {
             ended = &mut serving => return ended,
@@ -130,6 +150,31 @@ impl Server {
         );
         served
     }
+}
+
+/// Serves `router` on a socket until `handle` says otherwise.
+fn serving(
+    listener: TcpListener,
+    router: Router,
+    handle: &Handle<SocketAddr>,
+) -> io::Result<impl Future<Output = io::Result<()>> + use<>> {
+    let mut server = axum_server::from_tcp(listener)?.acceptor(Guard).handle(handle.clone());
+    let http = server.http_builder();
+    http.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
+    http.http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(MAX_STREAMS)
+        .keep_alive_interval(PING_EVERY)
+        .keep_alive_timeout(PING_ANSWER);
+    Ok(server.serve(router.into_make_service_with_connect_info::<SocketAddr>()))
+}
+
+/// Listens on a port that is of this setting.
+fn bind(host: &str, port: u16, setting: &'static str) -> Result<Bound, ServeError> {
+    let bound = listen(host, port);
+    let (listener, addr) =
+        bound.map_err(|error| ServeError::Listen { setting, host: host.to_owned(), port, error })?;
+    Ok(Bound { addr, listener })
 }
 
 fn listen(host: &str, port: u16) -> io::Result<(TcpListener, SocketAddr)> {

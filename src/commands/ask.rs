@@ -36,7 +36,7 @@ pub enum AskError {
 pub async fn check(settings: &Settings) -> Report {
     let mut report = Report { dify_url: settings.dify.url.to_string(), ..Report::default() };
     report.warnings.extend(changing_address(&settings.server));
-    if let Err(error) = app::card_source(&settings.card) {
+    if let Err(error) = app::card_source(settings, settings.server.grpc_port) {
         let mend = "correct the file, or leave it out".to_owned();
         report.problems.push(Problem { wrong: error.to_string(), mend });
     }
@@ -63,7 +63,7 @@ pub async fn card(settings: &Settings, extended: bool) -> Result<String, AskErro
     if extended {
         return Err(AskError::NoExtendedCard);
     }
-    let source: CardSource = app::card_source(&settings.card)?;
+    let source: CardSource = app::card_source(settings, settings.server.grpc_port)?;
     let (_, profile) = detect(settings).await?;
     let base = match &settings.server.public_url {
         Some(public) => public.to_string(),
@@ -96,11 +96,12 @@ fn listening_url(settings: &Settings) -> String {
 /// What to know when others than this machine can call and the card gives the address that each of them used.
 fn changing_address(server: &Server) -> Option<Finding> {
     let own = server.host.parse().map_or(server.host == "localhost", |ip: IpAddr| ip.is_loopback());
-    (!own && server.public_url.is_none()).then(|| Finding {
+    let is_told = server.public_url.is_some() || !server.trusted_proxies.is_empty();
+    (!own && !is_told).then(|| Finding {
         setting: "PUBLIC_URL (server.public_url in TOML)".to_owned(),
         origin: "nowhere".to_owned(),
         wrong: "is not set, so the card will give http://<Host of each request>".to_owned(),
-        mend: "behind a TLS proxy set PUBLIC_URL".to_owned(),
+        mend: "behind a TLS proxy set PUBLIC_URL, or TRUSTED_PROXIES to the address of the proxy".to_owned(),
     })
 }
 

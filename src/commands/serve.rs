@@ -69,6 +69,9 @@ async fn gateway(
     let mut interrupt = signal(SignalKind::interrupt()).map_err(&cannot_listen)?;
     let server = Server::bind(&settings).await?;
     tracing::info!(addr = %server.addr(), "listening");
+    if let Some(addr) = server.grpc_addr() {
+        tracing::info!(%addr, "listening for gRPC");
+    }
     listening(server.addr()).map_err(io_error("cannot say where the gateway listens"))?;
     let (signals, mut first) = watch::channel(0_u32);
     let mut second = first.clone();

@@ -25,7 +25,7 @@ pub(super) fn sections(info: &AppInfo, settings: &Settings) -> Vec<Section> {
         Section { heading: "Inputs", rows: inputs(info, settings) },
         Section { heading: "Files in", rows: files_in(info, settings) },
         Section { heading: "Files out", rows: files_out(settings) },
-        Section { heading: "Features", rows: features::rows(info, &settings.dify) },
+        Section { heading: "Features", rows: features::rows(info, settings) },
     ]
 }
 

@@ -8,6 +8,9 @@
 #[cfg(test)]
 mod app_tests;
 mod inputs;
+mod network;
+#[cfg(test)]
+mod network_tests;
 mod parse;
 mod problem;
 mod read;

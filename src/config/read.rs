@@ -5,19 +5,20 @@ use std::time::Duration;
 
 use figment::Figment;
 use figment::value::Value;
-use http::HeaderValue;
 use secrecy::SecretString;
 use url::Url;
 
 use super::parse::{self, Wrong, shown};
 use super::problem::{Finding, Problems};
 use super::settings::{
-    AnswerClose, Card, CardStyle, Cors, Dify, DifyUser, FileDelivery, Files, Log, LogFormat, MissingInputs,
+    AnswerClose, Card, CardStyle, Dify, DifyUser, FileDelivery, Files, Log, LogFormat, MissingInputs,
     ProgressLevel, Push, Server, Settings, Store, StoreUrl, Think,
 };
+use crate::edge::binding::{Binding, Bindings};
+
 use super::sources::{Gathered, THE_DEFAULTS};
 use super::table::{self, Setting};
-use super::{Loaded, Purpose, inputs};
+use super::{Loaded, Purpose, inputs, network};
 
 /// The card file that is used when none is named.
 const USUAL_CARD: &str = "agentcard.json";
@@ -201,7 +202,11 @@ impl Reader {
         let host = self.get(table::HOST, parse::host);
         let port = self.get(table::PORT, |value| parse::count(value, 0..=u16::MAX));
         let public_url = self.optional(table::PUBLIC_URL, parse::http_url);
-        let cors = self.get(table::CORS_ORIGINS, cors);
+        let trusted_proxies = self.get(table::TRUSTED_PROXIES, network::proxies);
+        let bindings = self.get(table::BINDINGS, network::bindings);
+        let grpc_port = self.optional(table::GRPC_PORT, |value| network::grpc_port(value, port));
+        let grpc_url = self.optional(table::GRPC_URL, network::host_and_port);
+        let cors = self.get(table::CORS_ORIGINS, network::cors);
         let max_body_bytes =
             self.get(table::MAX_BODY_BYTES, |value| parse::size(value, SMALLEST_BODY..=LARGEST_BODY));
         let max_turns = self.get(table::MAX_CONCURRENT_TURNS, |value| parse::count(value, 1..=MOST_TURNS));
@@ -214,11 +219,16 @@ impl Reader {
             // The calls that it prints are there to be repeated, and have the same messageId each time.
             idempotency_window = Some(Duration::ZERO);
         }
+        self.look_for_idle_grpc(bindings.as_ref());
         let shutdown_grace = self.duration(table::SHUTDOWN_GRACE, Duration::ZERO, DAY);
         Some(Server {
             host: host?,
             port: port?,
             public_url: public_url?,
+            trusted_proxies: trusted_proxies?,
+            bindings: bindings?,
+            grpc_port: grpc_port?,
+            grpc_url: grpc_url?,
             cors: cors?,
             max_body_bytes: max_body_bytes?,
             max_concurrent_turns: max_turns?,
@@ -227,6 +237,23 @@ impl Reader {
             idempotency_window: idempotency_window?,
             shutdown_grace: shutdown_grace?,
         })
+    }
+
+    /// Points out settings of gRPC that have no effect because it is off.
+    fn look_for_idle_grpc(&mut self, bindings: Option<&Bindings>) {
+        if bindings.is_none_or(|bindings| bindings.has(Binding::Grpc)) {
+            return;
+        }
+        for setting in [table::GRPC_PORT, table::GRPC_URL] {
+            let Ok(value) = self.figment.find_value(setting.key) else { continue };
+            let finding = Finding {
+                setting: setting.label(),
+                origin: self.origin(&value),
+                wrong: "has no effect: gRPC is not among BINDINGS".to_owned(),
+                mend: "leave it out, or add grpc to BINDINGS".to_owned(),
+            };
+            self.warnings.push(finding);
+        }
     }
 
     fn store(&mut self) -> Option<Store> {
@@ -337,32 +364,6 @@ fn user(value: &Value) -> Result<DifyUser, Wrong> {
 }
 
 /// Origins: a TOML list, a JSON list in a string, or names with commas between them.
-fn cors(value: &Value) -> Result<Cors, Wrong> {
-    const ALLOWED: &str = "allowed: [\"*\"] (every origin), [] (CORS off), or origins such as \
-                           [\"https://app.example.com\"], as a JSON list or with commas between them";
-    let origins = parse::list(value, ALLOWED)?;
-    if origins.iter().any(|origin| origin == "*") {
-        return match origins.len() {
-            1 => Ok(Cors::Any),
-            _ => Err(Wrong::new("has \"*\" beside other origins", ALLOWED)),
-        };
-    }
-    let only: Vec<HeaderValue> =
-        origins.iter().map(|text| origin(text, ALLOWED)).collect::<Result<_, _>>()?;
-    if only.is_empty() { Ok(Cors::Off) } else { Ok(Cors::Only(only)) }
-}
-
-fn origin(text: &str, allowed: &str) -> Result<HeaderValue, Wrong> {
-    let wrong = || Wrong::new(format!("{} is not an origin (scheme://host[:port])", shown(text)), allowed);
-    let url = Url::parse(text).map_err(|_| wrong())?;
-    let bare = url.origin();
-    let is_bare = bare.is_tuple() && url.path() == "/" && url.query().is_none() && url.fragment().is_none();
-    if !is_bare || !url.username().is_empty() || url.password().is_some() {
-        return Err(wrong());
-    }
-    HeaderValue::from_str(&bare.ascii_serialization()).map_err(|_| wrong())
-}
-
 fn store_url(value: &Value) -> Result<StoreUrl, Wrong> {
     const ALLOWED: &str = "allowed in this version: memory:";
     let text = parse::text(value)?;

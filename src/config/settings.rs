@@ -9,7 +9,9 @@ use secrecy::SecretString;
 use url::Url;
 
 use crate::core::message::Json;
+use crate::edge::binding::Bindings;
 use crate::egress::EgressPolicy;
+use crate::egress::cidr::Cidr;
 
 /// Everything that can be configured.
 #[derive(Clone, Debug)]
@@ -139,6 +141,14 @@ pub struct Server {
     /// The base of the addresses that the card gives to clients: http(s), maybe with a path, without a slash at
     /// its end unless the path is `/`. `None`: taken from each request.
     pub public_url: Option<Url>,
+    /// The proxies whose word on where a request came in is believed.
+    pub trusted_proxies: Vec<Cidr>,
+    /// The bindings that are on.
+    pub bindings: Bindings,
+    /// A port that gRPC has for itself, another one than `port`; 0 picks a free one. `None`: it is on `port`.
+    pub grpc_port: Option<u16>,
+    /// Where the card says gRPC is, `host:port`. `None`: that follows from the other settings.
+    pub grpc_url: Option<String>,
     /// Which web pages may call.
     pub cors: Cors,
     /// Largest request body, bytes.

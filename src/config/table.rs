@@ -40,6 +40,10 @@ pub(super) const FILES: Setting = Setting::new("FILES", "dify.files");
 pub(super) const HOST: Setting = Setting::new("HOST", "server.host");
 pub(super) const PORT: Setting = Setting::new("PORT", "server.port");
 pub(super) const PUBLIC_URL: Setting = Setting::new("PUBLIC_URL", "server.public_url");
+pub(super) const TRUSTED_PROXIES: Setting = Setting::new("TRUSTED_PROXIES", "server.trusted_proxies");
+pub(super) const BINDINGS: Setting = Setting::new("BINDINGS", "server.bindings");
+pub(super) const GRPC_PORT: Setting = Setting::new("GRPC_PORT", "server.grpc_port");
+pub(super) const GRPC_URL: Setting = Setting::new("GRPC_URL", "server.grpc_url");
 pub(super) const CORS_ORIGINS: Setting = Setting::new("CORS_ORIGINS", "server.cors");
 pub(super) const MAX_BODY_BYTES: Setting = Setting::new("MAX_BODY_BYTES", "server.max_body_bytes");
 pub(super) const MAX_CONCURRENT_TURNS: Setting =
@@ -82,6 +86,10 @@ pub(super) const SETTINGS: &[Setting] = &[
     HOST,
     PORT,
     PUBLIC_URL,
+    TRUSTED_PROXIES,
+    BINDINGS,
+    GRPC_PORT,
+    GRPC_URL,
     CORS_ORIGINS,
     MAX_BODY_BYTES,
     MAX_CONCURRENT_TURNS,
@@ -131,8 +139,6 @@ pub(super) const LATER: &[(Setting, Unavailable)] = &[
     refused("TLS_CLIENT_CA", "tls.client_ca"),
     refused("RATE_LIMIT", "server.rate_limit"),
     refused("CALLER_MAX_TURNS", "server.caller_max_turns"),
-    ignored("BINDINGS", "server.bindings"),
-    ignored("TRUSTED_PROXIES", "server.trusted_proxies"),
     ignored("LEASE_TTL", "store.lease_ttl"),
 ];
 

@@ -227,6 +227,11 @@ impl Engine {
         if reasons.is_empty() { Ok(()) } else { Err(reasons) }
     }
 
+    /// Waits until no more tasks are begun.
+    pub async fn draining(&self) {
+        self.0.draining.cancelled().await;
+    }
+
     /// What is known of the app behind the backend.
     pub fn profile(&self) -> Arc<Profile> {
         self.0.backend.profile()

@@ -6,14 +6,15 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use bytes::Bytes;
-use http::uri::Authority;
-use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::{DateTimeParser, DateTimePrinter};
 
 use super::Edge;
 use super::answer;
 use super::card::{CardDocument, CardSource};
+use super::public_url::{self, PublicUrl};
 use crate::core::backend::Profile;
 use crate::core::engine::Engine;
 
@@ -23,18 +24,16 @@ const MAX_AGE: HeaderValue = HeaderValue::from_static("public, max-age=300");
 /// The card and what its routes need to know.
 pub struct Cards {
     source: CardSource,
-    /// The address that clients reach the gateway at; without it, the one that each request names.
-    public_url: Option<String>,
-    /// The address to name when a request names none.
-    fallback_url: String,
+    /// The address that clients reach the gateway at.
+    public_url: Arc<PublicUrl>,
     /// The app as the card last told it, and since when.
     told: Mutex<(Arc<Profile>, Timestamp)>,
 }
 
 impl Cards {
-    /// Cards from `source`. `fallback_url` is the address listened on.
-    pub fn new(source: CardSource, public_url: Option<String>, fallback_url: String, now: Timestamp) -> Self {
-        Self { source, public_url, fallback_url, told: Mutex::new((Arc::default(), now)) }
+    /// Cards from `source`.
+    pub fn new(source: CardSource, public_url: Arc<PublicUrl>, now: Timestamp) -> Self {
+        Self { source, public_url, told: Mutex::new((Arc::default(), now)) }
     }
 
     /// The first extension that a client must list and did not (A2A 1.0 §3.3.4).
@@ -43,17 +42,22 @@ impl Cards {
         required.find(|uri| !named.iter().any(|named| named == uri)).map(str::to_owned)
     }
 
-    /// The base URL to give to whoever asks with these headers.
-    pub fn base_url(&self, headers: &HeaderMap, uri: &Uri) -> String {
-        if let Some(public) = &self.public_url {
-            return public.clone();
+    /// Of the extensions that a client named, those that the card declares, each once: a version of one that the card
+    /// does not name is another extension (A2A 1.0 §4.6.3).
+    pub fn activated<'n>(&self, named: &'n [String]) -> Vec<&'n str> {
+        let mut activated: Vec<&str> = Vec::new();
+        for uri in named {
+            if self.source.extensions().any(|declared| declared == uri) && !activated.contains(&uri.as_str())
+            {
+                activated.push(uri);
+            }
         }
-        let named = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-        let host = named.and_then(|host| host.parse::<Authority>().ok()).or_else(|| uri.authority().cloned());
-        match host.filter(|host| !host.as_str().contains('@')) {
-            Some(host) => format!("http://{host}"),
-            None => self.fallback_url.clone(),
-        }
+        activated
+    }
+
+    /// The base URL to give to whoever sent this request, without a slash at its end.
+    pub fn base_url(&self, request: &Parts) -> String {
+        self.public_url.base_url(&request.headers, &request.uri, public_url::peer(&request.extensions))
     }
 
     /// Since when the app is as it is, as far as cards know: the start until one of them tells of the app, from then
@@ -69,26 +73,22 @@ impl Cards {
 }
 
 /// `GET /.well-known/agent-card.json` and its name before 0.3, `agent.json` (A2A 1.0 §8.2, §8.6).
-pub async fn card(State(edge): State<Arc<Edge>>, headers: HeaderMap, uri: Uri) -> Response {
-    respond(&edge, &headers, |profile| {
-        edge.cards.source.render(profile, &edge.cards.base_url(&headers, &uri))
-    })
+pub async fn card(State(edge): State<Arc<Edge>>, request: Parts) -> Response {
+    respond(&edge, &request, |profile, base| edge.cards.source.render(profile, base))
 }
 
 /// `GET /agentcard`: the card of the `message.send` dialect.
-pub async fn legacy_card(State(edge): State<Arc<Edge>>, headers: HeaderMap, uri: Uri) -> Response {
-    respond(&edge, &headers, |profile| {
-        edge.cards.source.render_legacy(profile, &edge.cards.base_url(&headers, &uri))
-    })
+pub async fn legacy_card(State(edge): State<Arc<Edge>>, request: Parts) -> Response {
+    respond(&edge, &request, |profile, base| edge.cards.source.render_legacy(profile, base))
 }
 
-fn respond(edge: &Edge, headers: &HeaderMap, render: impl FnOnce(&Profile) -> CardDocument) -> Response {
+fn respond(edge: &Edge, request: &Parts, render: impl FnOnce(&Profile, &str) -> CardDocument) -> Response {
     let engine: &Engine = &edge.engine;
     let profile = engine.profile();
-    let document = render(&profile);
+    let document = render(&profile, &edge.cards.base_url(request));
     let modified = edge.cards.modified(&profile, engine.now());
     let etag = HeaderValue::from_str(&document.etag).ok();
-    let mut response = if unchanged(headers, &document.etag, modified) {
+    let mut response = if unchanged(&request.headers, &document.etag, modified) {
         let mut response = Response::new(Body::from(Bytes::new()));
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         response
@@ -97,7 +97,11 @@ fn respond(edge: &Edge, headers: &HeaderMap, render: impl FnOnce(&Profile) -> Ca
     };
     let sent = response.headers_mut();
     sent.insert(header::CACHE_CONTROL, MAX_AGE);
-    for (name, value) in [(header::ETAG, etag), (header::LAST_MODIFIED, http_date(modified))] {
+    for (name, value) in [
+        (header::ETAG, etag),
+        (header::LAST_MODIFIED, http_date(modified)),
+        (header::VARY, edge.cards.public_url.vary()),
+    ] {
         if let Some(value) = value {
             sent.insert(name, value);
         }
@@ -126,35 +130,34 @@ fn http_date(at: Timestamp) -> Option<HeaderValue> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::edge::card::{CardStyle, Offer, Overlay};
+    use crate::edge::extension;
+    use crate::edge::public_url::Proxies;
 
-    fn cards(public: Option<&str>) -> Cards {
-        let fallback = "http://127.0.0.1:8080".to_owned();
-        Cards::new(CardSource::default(), public.map(str::to_owned), fallback, Timestamp::UNIX_EPOCH)
-    }
-
-    fn base(cards: &Cards, host: Option<&str>) -> String {
-        let mut headers = HeaderMap::new();
-        if let Some(host) = host {
-            headers.insert(header::HOST, HeaderValue::from_str(host).expect("a value"));
-        }
-        cards.base_url(&headers, &Uri::from_static("/"))
+    fn cards(file: &str) -> Cards {
+        let public_url = PublicUrl::new(None, Proxies::default(), "http://127.0.0.1:8080".to_owned());
+        let source = CardSource::new(CardStyle::Hybrid, Offer::default(), Overlay::parse(file).unwrap());
+        Cards::new(source, Arc::new(public_url), Timestamp::UNIX_EPOCH)
     }
 
     #[test]
-    fn n10_the_address_is_the_public_one_or_the_one_asked_for() {
-        let own = cards(None);
-        assert_eq!(base(&own, Some("example.com:8080")), "http://example.com:8080");
-        assert_eq!(base(&own, Some("[::1]:80")), "http://[::1]:80");
-        for hostile in ["user:pass@example.com", "evil\"host", "a b", "x/y", ""] {
-            assert_eq!(base(&own, Some(hostile)), "http://127.0.0.1:8080", "{hostile}");
-        }
-        assert_eq!(base(&own, None), "http://127.0.0.1:8080");
-        assert_eq!(base(&cards(Some("https://a.example/x")), Some("evil")), "https://a.example/x");
+    fn v08_v09_v10_v11_extensions_are_those_of_the_card_by_their_very_names() {
+        let cards =
+            cards(r#"{"capabilities":{"extensions":[{"uri":"urn:a","required":true},{"uri":"urn:b"}]}}"#);
+        let named = |uris: &[&str]| uris.iter().map(|uri| (*uri).to_owned()).collect::<Vec<_>>();
+        assert_eq!(
+            cards.activated(&named(&["urn:b", "urn:x", extension::URI, "urn:b"])),
+            ["urn:b", extension::URI]
+        );
+        let older = extension::URI.replace("v1", "v0");
+        assert!(cards.activated(&named(&[&older, "URN:A", "urn:a/2"])).is_empty());
+        assert_eq!(cards.missing_extension(&named(&[extension::URI, "urn:b"])).as_deref(), Some("urn:a"));
+        assert_eq!(cards.missing_extension(&named(&["urn:a"])), None);
     }
 
     #[test]
     fn c09_the_date_changes_when_the_app_does() {
-        let cards = cards(None);
+        let cards = cards("{}");
         let later = Timestamp::from_second(1_700_000_000).expect("a time");
         let unknown = Arc::new(Profile::default());
         assert_eq!(cards.modified(&unknown, later), Timestamp::UNIX_EPOCH);

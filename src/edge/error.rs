@@ -27,6 +27,9 @@ pub enum EdgeError {
     /// The core refused.
     #[error(transparent)]
     Core(#[from] Error),
+    /// The time that the caller gave the request is over.
+    #[error("the deadline of the request has passed; what it began goes on")]
+    DeadlineExceeded,
     /// An extended card is declared, but there is none.
     #[error("this agent has no extended card")]
     ExtendedCardNotConfigured,
@@ -50,6 +53,9 @@ pub enum EdgeError {
     /// The body is JSON, but no request.
     #[error("invalid request: {0}")]
     InvalidRequest(String),
+    /// What came is no message of the protocol.
+    #[error("invalid message: {0}")]
+    Malformed(String),
     /// No dialect knows the method.
     #[error("method not found: {0}")]
     MethodNotFound(String),
@@ -100,6 +106,8 @@ impl EdgeError {
 pub enum GrpcCode {
     /// INVALID_ARGUMENT
     InvalidArgument,
+    /// DEADLINE_EXCEEDED
+    DeadlineExceeded,
     /// NOT_FOUND
     NotFound,
     /// RESOURCE_EXHAUSTED
@@ -119,6 +127,7 @@ impl GrpcCode {
     pub fn number(self) -> i32 {
         match self {
             Self::InvalidArgument => 3,
+            Self::DeadlineExceeded => 4,
             Self::NotFound => 5,
             Self::ResourceExhausted => 8,
             Self::FailedPrecondition => 9,
@@ -132,6 +141,7 @@ impl GrpcCode {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::InvalidArgument => "INVALID_ARGUMENT",
+            Self::DeadlineExceeded => "DEADLINE_EXCEEDED",
             Self::NotFound => "NOT_FOUND",
             Self::ResourceExhausted => "RESOURCE_EXHAUSTED",
             Self::FailedPrecondition => "FAILED_PRECONDITION",
@@ -182,6 +192,9 @@ fn row(error: &EdgeError) -> Row {
             "CONTENT_TYPE_NOT_SUPPORTED",
         ),
         EdgeError::Core(core) => core_row(core),
+        EdgeError::DeadlineExceeded => {
+            (-32603, S::GATEWAY_TIMEOUT, S::OK, G::DeadlineExceeded, "DEADLINE_EXCEEDED")
+        }
         EdgeError::ExtendedCardNotConfigured => {
             (-32007, S::BAD_REQUEST, S::OK, G::FailedPrecondition, "EXTENDED_AGENT_CARD_NOT_CONFIGURED")
         }
@@ -197,6 +210,7 @@ fn row(error: &EdgeError) -> Row {
         EdgeError::InvalidRequest(_) => {
             (-32600, S::BAD_REQUEST, S::OK, G::InvalidArgument, "INVALID_REQUEST")
         }
+        EdgeError::Malformed(_) => (-32600, S::BAD_REQUEST, S::OK, G::InvalidArgument, "INVALID_REQUEST"),
         EdgeError::MethodNotFound(_) => (-32601, S::NOT_FOUND, S::OK, G::Unimplemented, "METHOD_NOT_FOUND"),
         EdgeError::NoSuchPath(_) => (-32601, S::NOT_FOUND, S::NOT_FOUND, G::NotFound, "METHOD_NOT_FOUND"),
         EdgeError::Parse(_) => (-32700, S::BAD_REQUEST, S::OK, G::InvalidArgument, "PARSE_ERROR"),

@@ -240,43 +240,5 @@ pub fn step_text(progress: &Progress) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::Value;
-
-    use super::*;
-    use crate::edge::testing::{facts, text};
-
-    #[test]
-    fn the_documents_examples_are_json_and_its_schema_names_every_fact() {
-        let document = include_str!("../../docs/extensions/dify-v1.md");
-        let blocks: Vec<Value> = document
-            .split("```json")
-            .skip(1)
-            .map(|rest| serde_json::from_str(rest.split("```").next().unwrap()).unwrap())
-            .collect();
-        let schema = blocks.last().unwrap();
-        assert_eq!(schema["$id"], URI);
-        let facts = facts();
-        let said = text(|buf| {
-            let mut object = ObjectWriter::open(buf);
-            Metadata { facts: Some(&facts), thought: true, ..Metadata::default() }.write_into(&mut object);
-            object.close();
-        });
-        let said: Value = serde_json::from_str(&said).unwrap();
-        for (name, _) in said["metadata"][URI].as_object().unwrap() {
-            assert!(schema["properties"][name].is_object(), "{name}");
-            assert!(document.contains(&format!("| `{name}` |")), "{name}");
-        }
-    }
-
-    #[test]
-    fn facts_that_say_nothing_leave_no_trace() {
-        let silent = Facts { conversation_id: Some("c".into()), ..Facts::default() };
-        let said = text(|buf| {
-            let mut object = ObjectWriter::open(buf);
-            Metadata::of_task(&silent).write_into(&mut object);
-            object.close();
-        });
-        assert_eq!(said, "{}");
-    }
-}
+#[path = "extension_tests.rs"]
+mod tests;

@@ -1,7 +1,8 @@
 //! What a request says beside its body: protocol version, extensions, the place to go on from.
 
-use http::{HeaderMap, Uri};
+use http::{HeaderMap, HeaderValue, Uri};
 
+use super::discovery::Cards;
 use super::error::EdgeError;
 use super::extension;
 use crate::core::error::Error;
@@ -29,6 +30,8 @@ pub struct Asked {
     pub version: Option<String>,
     /// The extensions that the client named, as it wrote them.
     pub extensions: Vec<String>,
+    /// Whether the client named extensions in the header of 1.0.
+    pub extensions_10: bool,
     /// Whether the client named its extensions in the header of 0.3.
     pub extensions_03: bool,
     /// The id of the trace that the request belongs to: 32 hexadecimal digits, not all zero.
@@ -43,6 +46,7 @@ impl Asked {
         Self {
             version: text(headers, VERSION).or_else(|| query(uri, VERSION)),
             extensions: named.take(MAX_EXTENSIONS).map(str::to_owned).collect(),
+            extensions_10: headers.contains_key(EXTENSIONS),
             extensions_03: headers.contains_key(EXTENSIONS_03),
             trace_id: text(headers, TRACEPARENT).and_then(|parent| trace_id(&parent)),
             last_event_id: text(headers, LAST_EVENT_ID),
@@ -64,6 +68,18 @@ impl Asked {
             Some(id) => id.parse().map(Some).map_err(|_| {
                 Error::invalid("Last-Event-ID", "must be the id of an event of this task").into()
             }),
+        }
+    }
+}
+
+/// Tells a client which of the extensions it named are active, in the header that it named them in; in both if it used
+/// both. gRPC has the same as metadata, under the names of 1.0 (A2A 1.0 §10.2).
+pub fn echo_extensions(asked: &Asked, cards: &Cards, headers: &mut HeaderMap) {
+    let activated = cards.activated(&asked.extensions);
+    let Ok(value) = HeaderValue::from_str(&activated.join(",")) else { return };
+    for (name, is_used) in [(EXTENSIONS, asked.extensions_10), (EXTENSIONS_03, asked.extensions_03)] {
+        if is_used && !activated.is_empty() {
+            headers.insert(name, value.clone());
         }
     }
 }

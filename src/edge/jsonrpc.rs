@@ -6,14 +6,14 @@ use std::time::Duration;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
 
 use super::answer::{self, Ready};
 use super::dialect::{self, Dialect, EarlyError, Operation, Route};
 use super::envelope::{Envelope, Refused, Strictness};
 use super::error::{EdgeError, WireError};
 use super::exchange::{Answer, Begun, Exchange, Followed};
-use super::headers::{Asked, EXTENSIONS, EXTENSIONS_03};
+use super::headers::{Asked, echo_extensions};
 use super::legacy::Legacy;
 use super::sse::{self, Events, Wrap};
 use super::{Edge, body};
@@ -63,7 +63,7 @@ async fn handle(edge: Arc<Edge>, request: Request, named: Option<Operation>) -> 
             &EdgeError::method_not_found(&envelope.method).into(),
         );
     };
-    let base = edge.cards.base_url(&parts.headers, &parts.uri);
+    let base = edge.cards.base_url(&parts);
     let reply = Reply {
         id: one_line(envelope.id),
         dialect,
@@ -71,7 +71,7 @@ async fn handle(edge: Arc<Edge>, request: Request, named: Option<Operation>) -> 
         keep_alive: edge.settings.keep_alive,
     };
     let ids = Arc::clone(&edge.ids);
-    let exchange = Exchange::new(edge, Caller::anonymous(), dialect, asked.clone(), base);
+    let exchange = Exchange::new(Arc::clone(&edge), Caller::anonymous(), dialect, asked.clone(), base);
     let read = exchange.admit().and_then(|()| Ok(dialect.call(operation, envelope.params, &*ids)?));
     // Files travel in it, and an answer may take a while: what was read of it is all that is needed now.
     drop(bytes);
@@ -83,7 +83,7 @@ async fn handle(edge: Arc<Edge>, request: Request, named: Option<Operation>) -> 
         Ok(begun) => reply.with(begun).await,
         Err(error) => reply.refuse(operation, error),
     };
-    echo_extensions(&asked, response.headers_mut());
+    echo_extensions(&asked, &edge.cards, response.headers_mut());
     response
 }
 
@@ -171,11 +171,4 @@ fn refuse(id: &str, dialect: &&'static dyn Dialect, error: &WireError) -> Respon
 /// The id with the line ends of Unicode escaped, as in all other text: widespread clients split streams there.
 fn one_line(id: &str) -> String {
     id.replace('\u{85}', "\\u0085").replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029")
-}
-
-/// Tells a client which of the extensions that it named are active.
-pub(super) fn echo_extensions(asked: &Asked, headers: &mut HeaderMap) {
-    let Some(activated) = asked.activated() else { return };
-    let name = if asked.extensions_03 { EXTENSIONS_03 } else { EXTENSIONS };
-    headers.insert(name, HeaderValue::from_static(activated));
 }

@@ -8,9 +8,12 @@
 //! | --- | --- |
 //! | [`routes`] | every route, and what all handlers share |
 //! | [`jsonrpc`] | the JSON-RPC binding, on [`envelope`], [`headers`] and [`body`] |
+//! | [`grpc`] | the gRPC binding |
 //! | [`rest`] | the HTTP+JSON binding: its routes, and what goes from paths and queries into params |
 //! | [`exchange`] | what every binding does with a decoded request |
-//! | [`sse`], [`answer`] | streams that read a task's log; answers that take a while |
+//! | [`sse`], [`pace`], [`answer`] | streams that read a task's log, and how fast; answers that take a while |
+//! | [`binding`] | which bindings there are, and which are on |
+//! | [`public_url`], [`base_path`] | the address that clients reach the gateway at; routes below a path |
 //! | [`discovery`], [`files`], [`ops`] | the card's routes; files of answers; health and readiness |
 //! | [`openapi`] | the document that describes all of it |
 //! | [`dialect`] | the trait, and which dialect a request speaks |
@@ -20,7 +23,8 @@
 //! | [`text_frame`] | the events that carry text, which all dialects render alike |
 //! | [`extension`] | what is told beyond A2A, under our extension's URI |
 //! | [`view`] | how one request sees tasks: accepted modes, steps, addresses of files |
-//! | [`request`] | the pieces that requests of all dialects have in common, and their limits |
+//! | [`rules`], [`violations`] | what values of requests must be like; what is wrong with one, and where |
+//! | [`request`] | the pieces that requests in JSON have in common in all dialects |
 //! | [`error`] | every refusal, and the one table of its codes |
 //! | [`card`] | the Agent Card, and the file an operator lays over it |
 //! | [`json`] | writing JSON straight into a buffer, reading it with ProtoJSON's tolerance |
@@ -29,6 +33,8 @@ pub mod a2a_v03;
 pub mod a2a_v03_http;
 pub mod a2a_v1;
 pub mod answer;
+pub mod base_path;
+pub mod binding;
 pub mod body;
 pub mod card;
 pub mod dialect;
@@ -38,6 +44,7 @@ pub mod error;
 pub mod exchange;
 pub mod extension;
 pub mod files;
+pub mod grpc;
 pub mod headers;
 pub mod json;
 pub mod jsonrpc;
@@ -45,14 +52,18 @@ pub mod legacy;
 pub mod objects;
 pub mod openapi;
 pub mod ops;
+pub mod pace;
 pub mod page;
+pub mod public_url;
 pub mod request;
 pub mod rest;
 pub mod routes;
+pub mod rules;
 pub mod sse;
 pub mod text_frame;
 pub mod updates;
 pub mod view;
+pub mod violations;
 
 #[cfg(test)]
 pub mod testing;

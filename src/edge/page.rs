@@ -10,15 +10,12 @@ use super::dialect::Page;
 use super::json::{Members, ObjectWriter, write_list};
 use super::objects::{self, Words};
 use super::request::{context_id, history_length};
+use super::rules::{self, DEFAULT_PAGE};
 use super::view::View;
 use crate::core::command::{List, PageStart};
 use crate::core::ids::TaskId;
 use crate::core::state::TaskState;
 use crate::core::task::Task;
-
-/// Page size when the request names none, and the largest one (A2A 1.0 §3.1.4).
-const DEFAULT_PAGE: usize = 50;
-const MAX_PAGE: i32 = 100;
 
 /// The states of a dialect: name, number, and the state, if it is one.
 pub type States = [(&'static str, i32, Option<TaskState>)];
@@ -40,32 +37,19 @@ pub fn list(params: &Members<'_>, states: &States) -> Option<List> {
 }
 
 fn page_size(params: &Members<'_>) -> usize {
-    let Some(field) = params.field("pageSize") else { return DEFAULT_PAGE };
-    match field.int32() {
-        Some(size @ 1..=MAX_PAGE) => usize::try_from(size).unwrap_or(DEFAULT_PAGE),
-        Some(_) => {
-            field.refuse(format!("must be from 1 to {MAX_PAGE}"));
-            DEFAULT_PAGE
-        }
-        None => DEFAULT_PAGE,
-    }
+    let size = params.field("pageSize").and_then(|field| field.ruled(rules::page_size(field.int32()?)));
+    size.unwrap_or(DEFAULT_PAGE)
 }
 
 fn page_start(params: &Members<'_>) -> PageStart {
-    let first = PageStart::Offset(0);
-    let Some(field) = params.field("pageToken").filter(|field| !field.is_empty_string()) else {
-        return first;
-    };
-    let Some(token) = field.text() else { return first };
-    read_token(&token).unwrap_or_else(|| {
-        field.refuse("is not a token of this agent");
-        first
-    })
+    let field = params.field("pageToken").filter(|field| !field.is_empty_string());
+    let start = field.and_then(|field| field.ruled(rules::page_start(&field.text()?)));
+    start.unwrap_or(PageStart::Offset(0))
 }
 
 /// Appends a `ListTasksResponse` (A2A 1.0 §3.1.4).
 pub fn write<W: Words>(buf: &mut Vec<u8>, page: &Page<'_>, view: &View) {
-    let next = page.tasks.last().filter(|_| page.more).map(token_after).unwrap_or_default();
+    let next = next_token(page);
     let mut response = ObjectWriter::open(buf);
     write_list(response.member("tasks"), page.tasks, |buf, task| objects::task::<W>(buf, task, view));
     response.str("nextPageToken", &next);
@@ -74,13 +58,18 @@ pub fn write<W: Words>(buf: &mut Vec<u8>, page: &Page<'_>, view: &View) {
     response.close();
 }
 
+/// The token of the page after this one; empty after the last.
+pub fn next_token(page: &Page<'_>) -> String {
+    page.tasks.last().filter(|_| page.more).map(token_after).unwrap_or_default()
+}
+
 /// The token of the page that begins after `task`.
 fn token_after(task: &Task) -> String {
     URL_SAFE_NO_PAD.encode(format!("{}.{}", task.status.at.as_nanosecond(), task.id))
 }
 
 /// The place a token stands for; `None` if it is not one of ours.
-fn read_token(token: &str) -> Option<PageStart> {
+pub fn read_token(token: &str) -> Option<PageStart> {
     let text = String::from_utf8(URL_SAFE_NO_PAD.decode(token).ok()?).ok()?;
     let (nanos, id) = text.split_once('.')?;
     let at = Timestamp::from_nanosecond(nanos.parse().ok()?).ok()?;

@@ -1,19 +1,11 @@
-//! What the requests of several dialects have in common: identifiers, lists, parts, and their limits.
+//! What the requests of several dialects have in common where they are JSON: identifiers, lists, parts. What they must
+//! be like is said in [`rules`].
 
 use crate::core::ids::{ContextId, TaskId};
 use crate::core::message::{Content, Json, Part, Role};
 
 use super::json::{Field, Members};
-
-/// Longest identifier a client may choose, in bytes. UUIDs have 36; 512 leaves room for composed ones and
-/// keeps keys of stores small.
-pub const MAX_ID_BYTES: usize = 512;
-
-/// Most parts of one message. Dify takes far fewer files; more than this is no message but an attack.
-pub const MAX_PARTS: usize = 100;
-
-/// Most elements of any other list in a request, such as `extensions`.
-pub const MAX_LIST: usize = 100;
+use super::rules::{self, MAX_LIST};
 
 /// The roles where they are words, as in all dialects but 1.0.
 pub const ROLES: [(&str, Role); 2] = [("user", Role::User), ("agent", Role::Agent)];
@@ -35,18 +27,7 @@ pub const PART_KINDS: [(&str, PartKind); 3] =
 
 /// An identifier: not empty, not too long, no control characters.
 pub fn identifier(field: &Field<'_>) -> Option<String> {
-    let text = field.string()?;
-    let problem = if text.is_empty() {
-        "must not be empty".to_owned()
-    } else if text.len() > MAX_ID_BYTES {
-        format!("must not be longer than {MAX_ID_BYTES} bytes")
-    } else if text.chars().any(char::is_control) {
-        "must not contain control characters".to_owned()
-    } else {
-        return Some(text);
-    };
-    field.refuse(problem);
-    None
+    field.ruled(rules::identifier(field.string()?))
 }
 
 /// An identifier that may be absent; the empty text is absence too, as proto3 has it.
@@ -72,11 +53,7 @@ pub fn task_id(members: &Members<'_>, name: &'static str) -> Option<TaskId> {
 /// `historyLength` (A2A 1.0 §3.2.4): not negative.
 pub fn history_length(members: &Members<'_>) -> Option<u32> {
     let field = members.field("historyLength")?;
-    let length = u32::try_from(field.int32()?).ok();
-    if length.is_none() {
-        field.refuse("must not be negative");
-    }
-    length
+    field.ruled(rules::history_length(field.int32()?))
 }
 
 /// A list of texts, empty if absent.
@@ -89,10 +66,7 @@ pub fn strings(members: &Members<'_>, name: &'static str) -> Vec<String> {
 /// The elements of a list that has at most `most`.
 pub fn bounded_array<'f>(field: &'f Field<'_>, most: usize) -> Option<Vec<Field<'f>>> {
     let elements = field.array()?;
-    if elements.len() > most {
-        field.refuse(format!("must not have more than {most} elements"));
-        return None;
-    }
+    field.ruled(rules::at_most(most, elements.len()))?;
     Some(elements)
 }
 
@@ -103,11 +77,8 @@ pub fn metadata(members: &Members<'_>) -> Option<Json> {
 
 /// A message's parts: at least one, each read by `part`.
 pub fn parts(field: &Field<'_>, part: impl Fn(&Members<'_>) -> Option<Part>) -> Option<Vec<Part>> {
-    let elements = bounded_array(field, MAX_PARTS)?;
-    if elements.is_empty() {
-        field.refuse("at least one part is required");
-        return None;
-    }
+    let elements = field.array()?;
+    field.ruled(rules::parts(elements.len()))?;
     // Every part is read before any is missed, so that all that is wrong gets reported.
     let parts: Vec<Option<Part>> = elements.iter().map(|field| part(&field.object()?)).collect();
     parts.into_iter().collect()
@@ -140,10 +111,5 @@ pub fn optional_text(members: &Members<'_>, name: &'static str) -> Option<String
 
 /// A text that says something.
 pub fn non_empty(field: &Field<'_>) -> Option<String> {
-    let text = field.string()?;
-    if text.is_empty() {
-        field.refuse("must not be empty");
-        return None;
-    }
-    Some(text)
+    field.ruled(rules::some_text(field.string()?))
 }

@@ -5,15 +5,17 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn;
 use axum::response::Response;
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
+use super::binding::{Binding, Bindings};
 use super::discovery::{self, Cards};
 use super::headers::{EXTENSIONS, EXTENSIONS_03};
-use super::{answer, files, jsonrpc, openapi, ops, rest};
+use super::{answer, files, grpc, jsonrpc, openapi, ops, rest};
 use crate::core::engine::Engine;
 use crate::core::ids::IdSource;
 use crate::core::progress::Level;
@@ -34,6 +36,8 @@ pub enum Origins {
 /// The edge's settings.
 #[derive(Clone, Debug)]
 pub struct EdgeSettings {
+    /// Which bindings are on.
+    pub bindings: Bindings,
     /// How an artifact's stream closes.
     pub closing: Closing,
     /// Longest silence on a stream or a waiting answer.
@@ -60,32 +64,50 @@ pub struct Edge {
     pub settings: EdgeSettings,
 }
 
-/// The router over `edge`.
-pub fn router(edge: Arc<Edge>) -> Router {
+/// The router over `edge`; it has no gRPC where that has a port of its own.
+pub fn router(edge: Arc<Edge>, grpc_elsewhere: bool) -> Router {
     let cors = cors(&edge.settings.origins);
-    let router = Router::new()
-        .route("/", post(jsonrpc::serve))
-        .route("/a2a", post(jsonrpc::serve))
-        .route("/a2a/", post(jsonrpc::serve))
-        .route("/tasks/get", get(rest::serve).post(jsonrpc::serve_get))
-        .route("/tasks/list", get(rest::serve).post(jsonrpc::serve_list))
-        .route("/tasks/cancel", get(rest::serve).post(jsonrpc::serve_cancel))
+    let has_grpc = !grpc_elsewhere && edge.settings.bindings.has(Binding::Grpc);
+    let grpc = has_grpc.then(|| grpc::routes(Arc::clone(&edge)));
+    let on = |binding| edge.settings.bindings.has(binding);
+    let mut router = Router::new()
         .route("/.well-known/agent-card.json", get(discovery::card))
         .route("/.well-known/agent.json", get(discovery::card))
         .route("/agentcard", get(discovery::legacy_card))
         .route("/files/{id}", get(files::file))
         .route("/health", get(ops::health))
         .route("/openapi.json", get(openapi::document))
-        .route("/ready", get(ops::ready))
-        .fallback(rest::serve)
+        .route("/ready", get(ops::ready));
+    let (has_rpc, has_http) = (on(Binding::JsonRpc), on(Binding::Http));
+    if has_rpc {
+        router = router
+            .route("/", post(jsonrpc::serve))
+            .route("/a2a", post(jsonrpc::serve))
+            .route("/a2a/", post(jsonrpc::serve))
+            .route("/tasks/get", beside_http(has_http).post(jsonrpc::serve_get))
+            .route("/tasks/list", beside_http(has_http).post(jsonrpc::serve_list))
+            .route("/tasks/cancel", beside_http(has_http).post(jsonrpc::serve_cancel));
+    }
+    let router = if has_http { router.fallback(rest::serve) } else { router.fallback(rest::nothing) };
+    let router = router
         .with_state(edge)
         // Bodies are limited where they are read, with an answer in the form that the route speaks.
         .layer(DefaultBodyLimit::disable())
         .layer(CatchPanicLayer::custom(panicked));
-    match cors {
+    let router = match cors {
         Some(cors) => router.layer(cors),
         None => router,
-    }
+    };
+    let router = match grpc {
+        Some(grpc) => router.merge(grpc),
+        None => router,
+    };
+    router.layer(from_fn(move |request, next| grpc::refuse_strays(has_grpc, request, next)))
+}
+
+/// What `GET` on a path of the `message.send` dialect is for: the task of that name, over HTTP+JSON.
+fn beside_http(has_http: bool) -> MethodRouter<Arc<Edge>> {
+    if has_http { get(rest::serve) } else { MethodRouter::new() }
 }
 
 fn cors(origins: &Origins) -> Option<CorsLayer> {

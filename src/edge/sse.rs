@@ -3,10 +3,6 @@
 //! One stream is one reader. Whatever is new since the client last took something becomes one write, so a client
 //! that keeps up gets every piece by itself and a slow one gets pieces joined; nothing waits for a slow client
 //! and nothing is kept for it. Every event has an `id:`, the place in the log right after it.
-//!
-//! A write costs far more than the piece it carries. So where pieces come without a pause for longer than any model
-//! speaks (a replayed or cached answer), the stream lets those go first that have work to do, and then writes what
-//! they have added: the faster it comes, the less it costs.
 
 use std::convert::Infallible;
 use std::io::Write;
@@ -22,6 +18,7 @@ use tokio::time::{Instant, Sleep};
 
 use super::answer::unbuffered;
 use super::dialect::StreamEncoder;
+use super::pace::Pace;
 use crate::core::log::Seq;
 use crate::core::reader::{Batch, Found, Reader};
 use crate::core::task::Task;
@@ -31,12 +28,6 @@ pub const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-strea
 
 /// What goes out when there is nothing to say: a comment, which clients skip.
 const KEEP_ALIVE: &[u8] = b": keep-alive\n\n";
-
-/// Writes that follow one another within this time come without a pause.
-const PAUSE: Duration = Duration::from_millis(4);
-
-/// So many writes without a pause are a flood.
-const FLOOD: u32 = 32;
 
 /// What a binding puts around each result: the JSON-RPC envelope, or nothing.
 #[derive(Clone, Debug, Default)]
@@ -58,10 +49,7 @@ pub struct Events {
     /// The beginning of the stream, until it is sent.
     opening: Option<Bytes>,
     timer: Pin<Box<Sleep>>,
-    last_sent: Instant,
-    /// How many writes have come without a pause, up to twice [`FLOOD`]. A pause halves it: a machine that is busy
-    /// makes pauses of its own.
-    without_pause: u32,
+    pace: Pace,
 }
 
 impl Events {
@@ -83,8 +71,7 @@ impl Events {
             result: Vec::new(),
             opening: None,
             timer: Box::pin(tokio::time::sleep_until(now + keep_alive)),
-            last_sent: now,
-            without_pause: 0,
+            pace: Pace::new(now),
         };
         let mut out = Vec::new();
         let (at, wrap) = (events.reader.position(), &events.wrap);
@@ -110,34 +97,24 @@ impl Events {
             return Some(opening);
         }
         loop {
-            if self.without_pause >= FLOOD {
-                tokio::task::yield_now().await;
-            }
+            self.pace.give_way().await;
             match self.reader.take(&mut self.batch) {
                 Found::Over => return None,
                 Found::Events => {
                     let written = self.encode();
                     if !written.is_empty() {
-                        self.sent();
+                        self.pace.wrote();
                         return Some(Bytes::from(written));
                     }
                 }
                 Found::Nothing => {
                     if self.silence().await {
-                        self.sent();
+                        self.pace.wrote();
                         return Some(Bytes::from_static(KEEP_ALIVE));
                     }
                 }
             }
         }
-    }
-
-    fn sent(&mut self) {
-        let now = Instant::now();
-        let paused = now - self.last_sent > PAUSE;
-        self.without_pause =
-            if paused { self.without_pause / 2 } else { (self.without_pause + 1).min(2 * FLOOD) };
-        self.last_sent = now;
     }
 
     /// Waits for news. `true` when there was none for so long that a sign of life is due.
@@ -148,7 +125,7 @@ impl Events {
                 () = self.reader.wait() => return false,
                 () = &mut self.timer => {
                     // The timer is set anew only when it fires: not once per event.
-                    let due = self.last_sent + self.keep_alive;
+                    let due = self.pace.last() + self.keep_alive;
                     let now = Instant::now();
                     if due <= now {
                         self.timer.as_mut().reset(now + self.keep_alive);

@@ -175,6 +175,23 @@ pub fn streamed(dialect: &dyn Dialect, end: StreamEnd) -> Vec<String> {
 
 /// The same, as `view` has it.
 pub fn streamed_as(dialect: &dyn Dialect, end: StreamEnd, view: View) -> Vec<String> {
+    let task = submitted();
+    let mut lines = Vec::new();
+    let mut encoder = dialect.stream(&task.id, &task.context_id, end, view);
+    encoder.snapshot(&task, &mut |result| lines.push(String::from_utf8(result.to_vec()).unwrap()));
+    stream_events(|event| {
+        let mut buf = Vec::new();
+        if encoder.event(&mut buf, event) {
+            lines.push(String::from_utf8(buf).unwrap());
+        } else {
+            assert!(buf.is_empty(), "silence must write nothing");
+        }
+    });
+    lines
+}
+
+/// Every kind of log event, each once at least.
+pub fn stream_events(each: impl FnMut(LogEvent<'_>)) {
     let time = at("2026-01-02T03:04:06.001Z");
     let none = Facts::default();
     let all = facts();
@@ -216,19 +233,7 @@ pub fn streamed_as(dialect: &dyn Dialect, end: StreamEnd, view: View) -> Vec<Str
         LogEvent::Status { facts: &none, status: &input },
         LogEvent::Status { facts: &all, status: &failed },
     ];
-    let task = submitted();
-    let mut lines = Vec::new();
-    let mut encoder = dialect.stream(&task.id, &task.context_id, end, view);
-    encoder.snapshot(&task, &mut |result| lines.push(String::from_utf8(result.to_vec()).unwrap()));
-    for event in events {
-        let mut buf = Vec::new();
-        if encoder.event(&mut buf, event) {
-            lines.push(String::from_utf8(buf).unwrap());
-        } else {
-            assert!(buf.is_empty(), "silence must write nothing");
-        }
-    }
-    lines
+    events.into_iter().for_each(each);
 }
 
 /// What `write` appends, as text.

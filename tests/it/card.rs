@@ -94,7 +94,8 @@ async fn answers(gateway: &Gateway, interface: &Value) -> bool {
     };
     let answer: Value = request.send().await.expect("an answer").json().await.unwrap_or_default();
     // The very error of a task that there is not, and not of a version or of an address.
-    answer["error"]["code"] == -32001 || answer["error"]["details"][0]["reason"] == "TASK_NOT_FOUND"
+    let codes = [&answer["error"]["code"], &answer["code"]];
+    codes.contains(&&json!(-32001)) || answer["error"]["details"][0]["reason"] == "TASK_NOT_FOUND"
 }
 
 /// Whether an interface's address is whole: a URL, or the host and port of gRPC.
@@ -166,7 +167,8 @@ async fn c06_n10_with_a_public_address_every_address_in_the_card_is_that_one() {
         assert!(!body.contains("\"http://"), "{body}");
         let addresses = body.split('"').filter(|text| text.starts_with("https://agents.example.com"));
         for address in addresses {
-            assert!(address.starts_with("https://agents.example.com/echo/"), "{address}");
+            let below = address.strip_prefix("https://agents.example.com/echo");
+            assert!(below.is_some_and(|path| path.is_empty() || path.starts_with('/')), "{address}");
             seen += 1;
         }
     }

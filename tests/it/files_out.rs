@@ -19,10 +19,10 @@ const TEXT_PATH: &str = "/files/ea5b7e76-38d4-4e4d-ab26-9116219e111b/file-previe
 const DOT_PATH: &str = "/files/bda4b7a8-95bb-4c96-8df7-dd3bab43d404/file-preview";
 
 /// Lets the gateway go to the file servers of these tests: they are not of Dify's own origin.
-const ALLOW: (&str, &str) = ("EGRESS_ALLOW", "127.0.0.1");
+pub const ALLOW: (&str, &str) = ("EGRESS_ALLOW", "127.0.0.1");
 
 /// The recorded run whose outputs are a text and a picture, with these files behind it.
-async fn run_with_files(server: &FileServer) -> App {
+pub async fn run_with_files(server: &FileServer) -> App {
     let body = String::from_utf8(recorded("1.14.2/workflow_file_ok")).expect("UTF-8");
     let body = body.replace(RECORDED, &server.url(""));
     assert!(body.contains(&server.url("/files")));
@@ -33,7 +33,7 @@ async fn run_with_files(server: &FileServer) -> App {
 }
 
 /// Both files of that run.
-async fn both_files() -> FileServer {
+pub async fn both_files() -> FileServer {
     FileServer::start(|path| match path.split('?').next() {
         Some(TEXT_PATH) => file("text/plain; charset=utf-8", b"hello there"),
         Some(DOT_PATH) => file("image/png", DOT),
@@ -43,7 +43,7 @@ async fn both_files() -> FileServer {
 }
 
 /// What that app is asked with.
-fn document() -> Value {
+pub fn document() -> Value {
     json!([raw("a.txt", "text/plain", b"x")])
 }
 

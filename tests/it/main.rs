@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 mod absent;
+mod address;
 mod cancel;
 mod card;
 mod check;
@@ -11,6 +12,7 @@ mod dialects;
 mod dify_requests;
 mod envelope;
 mod everywhere;
+mod extensions;
 mod extras;
 mod faults;
 mod files;

@@ -213,11 +213,16 @@ async fn check_tells_what_the_app_is_and_what_is_in_the_way() {
     assert!(shown.contains("Test app (chat)") && shown.contains("1.14.2") && !shown.contains(KEY), "{shown}");
 
     let warned = "Warnings\n         PUBLIC_URL (server.public_url in TOML), from nowhere: is not set, so the card will \
-                  give http://<Host of each request>\n           behind a TLS proxy set PUBLIC_URL\n";
+                  give http://<Host of each request>\n           behind a TLS proxy set PUBLIC_URL, or TRUSTED_PROXIES to \
+                  the address of the proxy\n";
     assert!(shown.contains(warned) && shown.ends_with("\nserve would work\n"), "{shown}");
-    for (name, value) in
-        [("PUBLIC_URL", "https://a.example"), ("HOST", "127.0.0.1"), ("HOST", "::1"), ("HOST", "localhost")]
-    {
+    for (name, value) in [
+        ("PUBLIC_URL", "https://a.example"),
+        ("TRUSTED_PROXIES", "10.0.0.0/8"),
+        ("HOST", "127.0.0.1"),
+        ("HOST", "::1"),
+        ("HOST", "localhost"),
+    ] {
         let env = [("DIFY_API_URL", url.as_str()), ("DIFY_API_KEY", KEY), (name, value)];
         let quiet = text(&output(&["check"], &env).await.stdout);
         assert!(quiet.contains("serve would work") && !quiet.contains("Warnings"), "{name}: {quiet}");
@@ -268,11 +273,15 @@ async fn check_tells_old_and_unsupported_apps_apart_by_reading_only() {
 async fn card_prints_what_serve_would_show() {
     let dify = FakeDify::echo().await;
     let url = dify.url();
-    let env = [("DIFY_API_URL", url.as_str()), ("DIFY_API_KEY", KEY), ("PUBLIC_URL", "https://a.example")];
+    let told =
+        [("PUBLIC_URL", "https://a.example/x"), ("BINDINGS", "grpc,http"), ("GRPC_URL", "grpc.example:7443")];
+    let mut env = vec![("DIFY_API_URL", url.as_str()), ("DIFY_API_KEY", KEY)];
+    env.extend(told);
     let printed = output(&["card"], &env).await;
     assert_eq!(printed.status.code(), Some(0), "{}", text(&printed.stderr));
     let card: Value = serde_json::from_slice(&printed.stdout).expect("JSON");
-    let gateway = Gateway::before(&dify, &[("PUBLIC_URL", "https://a.example")]).await;
+    assert_eq!(card["supportedInterfaces"][0]["url"], "grpc.example:7443");
+    let gateway = Gateway::before(&dify, &told).await;
     let served = gateway.client.http.get(format!("{}/.well-known/agent-card.json", gateway.client.base));
     let served: Value = served.send().await.expect("an answer").json().await.expect("JSON");
     assert_eq!(card, served);

@@ -14,9 +14,6 @@ const PAGE: &str = "docs/conformance.md";
 const BEGIN: &str = "<!-- requirements:begin -->\n";
 const END: &str = "<!-- requirements:end -->\n";
 
-/// The letters of bindings that are on their way: what has no test there is shown as missing and is no error yet.
-const TO_COME: &str = "RQ";
-
 /// What stands in the way of a requirement.
 #[derive(Debug, Eq, PartialEq)]
 enum Limit {
@@ -222,7 +219,7 @@ fn table() -> (String, Vec<String>) {
             None => problems.push(format!("the condition {name} has no test {}", condition.test)),
         }
     }
-    let (mut rows, mut applying, mut missing) = (String::new(), 0, 0);
+    let (mut rows, mut applying) = (String::new(), 0);
     for chapter in &chapters {
         let _ = write!(rows, "\n### {}\n\n", chapter.title);
         rows.push_str("| number | level | requirement | source | tests |\n| --- | --- | --- | --- | --- |\n");
@@ -235,12 +232,6 @@ fn table() -> (String, Vec<String>) {
                     Some(words) => cell.insert(0, format!("does not apply: {words}")),
                     None => problems.push(format!("{number}: there is no condition {name}")),
                 },
-                Limit::None | Limit::Partly(_)
-                    if cell.is_empty() && number.starts_with(|it| TO_COME.contains(it)) =>
-                {
-                    missing += 1;
-                    cell.push("**missing**: the binding is to come".to_owned());
-                }
                 Limit::None | Limit::Partly(_) if cell.is_empty() => {
                     problems.push(format!("{number} has no test: {text}"));
                 }
@@ -253,12 +244,8 @@ fn table() -> (String, Vec<String>) {
     let unused =
         conditions.keys().filter(|name| !all.iter().any(|it| it.limit == Limit::Unmet((*name).clone())));
     problems.extend(unused.map(|name| format!("no requirement has the condition {name}")));
-    let (total, tested) = (all.len(), applying - missing);
-    let not_applying = total - applying;
-    let mut head = format!("{total} requirements: {tested} have tests, {not_applying} do not apply");
-    if missing > 0 {
-        let _ = write!(head, ", {missing} are missing");
-    }
+    let (total, not_applying) = (all.len(), all.len() - applying);
+    let head = format!("{total} requirements: {applying} have tests, {not_applying} do not apply");
     (format!("{head}.\n{rows}"), problems)
 }
 

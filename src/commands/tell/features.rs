@@ -1,17 +1,22 @@
 //! What an app can do, and what the gateway makes of each of it: a line for each feature.
 
 use super::steps;
-use crate::config::Dify;
+use crate::config::{Dify, Server, Settings};
 use crate::dify::app_info::{AppInfo, AppMode};
+use crate::edge::binding::Binding;
 
 /// Whether the agent can, the name, and why or how.
 type Feature = (bool, &'static str, &'static str);
+
+/// A line of the section: the mark, the name and the remark.
+type Line = [String; 3];
 
 const LATER: &str = "not in this version";
 const OFF: &str = "switched off in the app";
 
 /// The lines of the section.
-pub(super) fn rows(info: &AppInfo, dify: &Dify) -> Vec<Vec<String>> {
+pub(super) fn rows(info: &AppInfo, settings: &Settings) -> Vec<Vec<String>> {
+    let dify = &settings.dify;
     let (tells_steps, steps) = steps(dify.progress);
     let mut features = vec![
         (true, "streaming", ""),
@@ -26,16 +31,37 @@ pub(super) fn rows(info: &AppInfo, dify: &Dify) -> Vec<Vec<String>> {
         trace_id(info),
         (false, "authentication", LATER),
         (false, "push notifications", LATER),
-        (false, "gRPC and HTTP+JSON", LATER),
         (false, "extended card", LATER),
     ]);
-    features
-        .into_iter()
-        .map(|(can, name, remark)| {
-            let mark = if can { "yes" } else { "no" };
-            [mark, name, remark].map(str::to_owned).to_vec()
-        })
-        .collect()
+    let features = features.into_iter().map(|(can, name, remark)| line(can, name, remark.to_owned()));
+    bindings(&settings.server).into_iter().chain(features).map(|line| line.to_vec()).collect()
+}
+
+fn line(can: bool, name: &str, remark: String) -> Line {
+    [if can { "yes" } else { "no" }.to_owned(), name.to_owned(), remark]
+}
+
+/// The bindings that are on, in order of preference, and then those that are not.
+fn bindings(server: &Server) -> Vec<Line> {
+    let on = server.bindings.iter().map(|binding| {
+        let place = match (binding, server.grpc_port) {
+            (Binding::Grpc, Some(port)) => format!("on a port of its own, {port} (GRPC_PORT)"),
+            (Binding::Grpc, None) => "on the same port as all".to_owned(),
+            (Binding::Http, _) => "at /".to_owned(),
+            (Binding::JsonRpc, _) => "at /a2a".to_owned(),
+        };
+        line(true, binding_name(binding), place)
+    });
+    let off = Binding::ALL.into_iter().filter(|binding| !server.bindings.has(*binding));
+    on.chain(off.map(|binding| line(false, binding_name(binding), "not among BINDINGS".to_owned()))).collect()
+}
+
+fn binding_name(binding: Binding) -> &'static str {
+    match binding {
+        Binding::Grpc => "gRPC",
+        Binding::Http => "HTTP+JSON",
+        Binding::JsonRpc => "JSON-RPC",
+    }
 }
 
 fn of_app(info: &AppInfo, dify: &Dify) -> Vec<Feature> {

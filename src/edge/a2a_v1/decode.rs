@@ -11,6 +11,7 @@ use crate::edge::request::{
     context_id, history_length, identifier, metadata, non_empty, optional_task_id, optional_text, parts,
     strings, task_id,
 };
+use crate::edge::rules::ONE_CONTENT;
 
 const ROLES: [(&str, i32, Role); 2] = [("ROLE_USER", 1, Role::User), ("ROLE_AGENT", 2, Role::Agent)];
 
@@ -95,7 +96,7 @@ fn part(members: &Members<'_>) -> Option<Part> {
     let media_type = optional_text(members, "mediaType");
     let metadata = metadata(members);
     if given != 1 {
-        members.refuse_whole("must have exactly one of text, raw, url, data");
+        members.refuse_whole(ONE_CONTENT);
         return None;
     }
     let [text, raw, url] = others;

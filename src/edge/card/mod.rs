@@ -1,9 +1,10 @@
 //! The Agent Card: what Dify says of the app, with the operator's [`Overlay`] laid over it.
 //!
 //! The hybrid card is one document that clients of A2A 1.0 and of 0.3 both accept: the fields of 1.0, and
-//! beside them those that 0.3 demands. The pure card has nothing of 0.3.
+//! beside them those that 0.3 demands. The pure card has nothing of 0.3. Both say exactly which bindings are on, and where.
 
 mod app;
+mod interfaces;
 mod overlay;
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -12,13 +13,12 @@ use url::Url;
 
 use crate::core::backend::Profile;
 
+use super::binding::Binding;
 use super::extension;
 use super::json::{ObjectWriter, write_list, write_raw, write_str};
 
+pub use interfaces::{Offer, RPC_PATH, bare};
 pub use overlay::{Extension, Overlay, OverlayError, Provider, Skill};
-
-/// Where the JSON-RPC binding is, below the base URL.
-pub const RPC_PATH: &str = "/a2a";
 
 /// What the card says where neither Dify nor the overlay says anything.
 const FALLBACK_NAME: &str = "Dify agent";
@@ -60,13 +60,20 @@ impl CardDocument {
 #[derive(Clone, Debug, Default)]
 pub struct CardSource {
     style: CardStyle,
+    offer: Offer,
     overlay: Overlay,
 }
 
 impl CardSource {
-    /// A source with the operator's wishes.
-    pub fn new(style: CardStyle, overlay: Overlay) -> Self {
-        Self { style, overlay }
+    /// A source for what is on offer, with the operator's wishes.
+    pub fn new(style: CardStyle, offer: Offer, overlay: Overlay) -> Self {
+        Self { style, offer, overlay }
+    }
+
+    /// The extensions that the card declares.
+    pub fn extensions(&self) -> impl Iterator<Item = &str> {
+        let listed = self.overlay.extensions.iter().map(|extension| extension.uri.as_str());
+        std::iter::once(extension::URI).chain(listed)
     }
 
     /// The extensions that a client must list in `A2A-Extensions` (A2A 1.0 §3.3.4).
@@ -78,17 +85,25 @@ impl CardSource {
     /// The Agent Card (A2A 1.0 §4.4.1; the fields of A2A 0.3 §5.5 if hybrid). `base_url` is where clients
     /// reach the gateway, such as `https://agents.example.org/x`; a trailing slash or `/a2a` does not matter.
     pub fn render(&self, profile: &Profile, base_url: &str) -> CardDocument {
-        let url = format!("{}{RPC_PATH}", bare(base_url));
+        let interfaces = self.offer.interfaces(base_url);
+        let of_v03: Vec<(Binding, String)> = match self.style {
+            CardStyle::Hybrid => {
+                interfaces.iter().filter(|(binding, _)| binding.speaks_v03()).cloned().collect()
+            }
+            CardStyle::V1 => Vec::new(),
+        };
         let overlay = &self.overlay;
         let mut buf = Vec::new();
         let mut card = ObjectWriter::open(&mut buf);
         card.str("name", self.name(profile));
         card.str("description", self.description(profile));
         card.str("version", self.version());
-        write_list(card.member("supportedInterfaces"), self.versions(), |buf, version| {
+        let of_version = |version: &'static str| move |interface| (interface, version);
+        let all = interfaces.iter().map(of_version("1.0")).chain(of_v03.iter().map(of_version("0.3")));
+        write_list(card.member("supportedInterfaces"), all, |buf, ((binding, url), version)| {
             let mut interface = ObjectWriter::open(buf);
-            interface.str("url", &url);
-            interface.str("protocolBinding", "JSONRPC");
+            interface.str("url", url);
+            interface.str("protocolBinding", binding.name());
             interface.str("protocolVersion", version);
             interface.close();
         });
@@ -104,9 +119,7 @@ impl CardSource {
         write_modes(card.member("defaultInputModes"), [&overlay.input_modes, &profile.input_modes]);
         write_modes(card.member("defaultOutputModes"), [&overlay.output_modes, &profile.output_modes]);
         self.skills(card.member("skills"), profile);
-        if self.style == CardStyle::Hybrid {
-            write_v03(&mut card, &url);
-        }
+        write_v03(&mut card, &of_v03);
         card.close();
         CardDocument::new(buf)
     }
@@ -161,13 +174,6 @@ impl CardSource {
 
     fn version(&self) -> &str {
         self.overlay.version.as_deref().unwrap_or(env!("CARGO_PKG_VERSION"))
-    }
-
-    fn versions(&self) -> &'static [&'static str] {
-        match self.style {
-            CardStyle::Hybrid => &["1.0", "0.3"],
-            CardStyle::V1 => &["1.0"],
-        }
     }
 
     fn capabilities(&self, buf: &mut Vec<u8>, profile: &Profile) {
@@ -249,13 +255,6 @@ impl CardSource {
 const CAPABILITIES: [(&str, bool); 3] =
     [("streaming", true), ("pushNotifications", false), ("extendedAgentCard", false)];
 
-/// The base URL without a slash at its end, and without the path of the JSON-RPC binding: people copy the address out
-/// of a card as often as they give the base.
-fn bare(base_url: &str) -> &str {
-    let url = base_url.trim_end_matches('/');
-    url.strip_suffix(RPC_PATH).map_or(url, |base| base.trim_end_matches('/'))
-}
-
 /// A text that is more than blanks.
 fn said(text: &Option<String>) -> Option<&str> {
     text.as_deref().map(str::trim).filter(|text| !text.is_empty())
@@ -279,15 +278,17 @@ fn write_modes(buf: &mut Vec<u8>, modes: [&Vec<String>; 2]) {
     }
 }
 
-/// The members that A2A 0.3 demands beside those it shares with 1.0 (A2A 0.3 §5.5, §5.6).
-fn write_v03(card: &mut ObjectWriter<'_>, url: &str) {
+/// The members that A2A 0.3 demands beside those it shares with 1.0 (A2A 0.3 §5.5, §5.6), if there is anything for its
+/// clients. The main interface is listed among the others too.
+fn write_v03(card: &mut ObjectWriter<'_>, interfaces: &[(Binding, String)]) {
+    let Some((preferred, url)) = interfaces.first() else { return };
     card.str("protocolVersion", "0.3.0");
     card.str("url", url);
-    card.str("preferredTransport", "JSONRPC");
-    write_list(card.member("additionalInterfaces"), [url], |buf, url| {
+    card.str("preferredTransport", preferred.name());
+    write_list(card.member("additionalInterfaces"), interfaces, |buf, (binding, url)| {
         let mut interface = ObjectWriter::open(buf);
         interface.str("url", url);
-        interface.str("transport", "JSONRPC");
+        interface.str("transport", binding.name());
         interface.close();
     });
     card.boolean("supportsAuthenticatedExtendedCard", false);

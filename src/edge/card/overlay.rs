@@ -310,6 +310,13 @@ fn read_extension(members: &Members<'_>) -> Option<Extension> {
     if uri.as_deref() == Some(extension::URI) {
         members.refuse("uri", "is the gateway's own extension, which is always declared");
     }
+    let is_listable = |uri: &String| uri.bytes().all(|byte| byte.is_ascii_graphic() && byte != b',');
+    if !uri.as_ref().is_none_or(is_listable) {
+        members.refuse(
+            "uri",
+            "must have no blanks, commas or letters beyond ASCII: clients list it in a header",
+        );
+    }
     let description = members.field("description").and_then(|field| field.string());
     let required = members.field("required").and_then(|field| field.boolean()).unwrap_or(false);
     let params = members.field("params").and_then(|field| field.json_object());

@@ -2,8 +2,9 @@ use a2a::AgentCard;
 use a2a_pb::protojson_conv;
 use serde_json::Value;
 
-use super::{CardDocument, CardSource, CardStyle, Overlay, OverlayError, app};
+use super::{CardDocument, CardSource, CardStyle, Offer, Overlay, OverlayError, app};
 use crate::core::backend::Profile;
+use crate::edge::binding::{Binding, Bindings};
 
 fn profile() -> Profile {
     Profile {
@@ -37,7 +38,8 @@ fn with_inputs() -> Profile {
 }
 
 fn card(style: CardStyle, overlay: &str, profile: &Profile) -> CardDocument {
-    CardSource::new(style, Overlay::parse(overlay).unwrap()).render(profile, "https://a.example.org/x/")
+    CardSource::new(style, Offer::default(), Overlay::parse(overlay).unwrap())
+        .render(profile, "https://a.example.org/x/")
 }
 
 fn body(document: &CardDocument) -> &str {
@@ -76,7 +78,7 @@ fn cards_look_like_this() {
         card(CardStyle::Hybrid, "{}", &with_inputs()),
         card(CardStyle::V1, r#"{"defaultInputModes":["text/plain"]}"#, &with_inputs()),
         CardSource::default().render_legacy(&with_inputs(), "https://a.example.org"),
-        CardSource::new(CardStyle::Hybrid, Overlay::parse(OLDER).unwrap())
+        CardSource::new(CardStyle::Hybrid, Offer::default(), Overlay::parse(OLDER).unwrap())
             .render_legacy(&profile(), "https://a.example.org"),
     ];
     let lines: Vec<_> =
@@ -143,6 +145,23 @@ fn c02_the_cards_of_recorded_apps_are_read_by_official_types() {
 }
 
 #[test]
+fn the_params_of_the_extension_fit_its_schema() {
+    let schema = include_str!("../../../docs/extensions/dify-v1/params.schema.json");
+    let validator = jsonschema::draft202012::new(&serde_json::from_str(schema).unwrap()).unwrap();
+    let silent = Profile { takes_text: false, ..Profile::default() };
+    for profile in [with_inputs(), silent] {
+        let params: Value = serde_json::from_str(app::params(&profile).unwrap().get()).unwrap();
+        assert!(validator.is_valid(&params), "{params}");
+        for name in params.as_object().unwrap().keys() {
+            assert!(schema.contains(&format!("\"{name}\": {{")), "{name}");
+        }
+    }
+    for wrong in [r#"{}"#, r#"{"text":true}"#, r#"{"inputs":{}}"#, r#"{"textInput":1}"#] {
+        assert!(!validator.is_valid(&serde_json::from_str(wrong).unwrap()), "{wrong}");
+    }
+}
+
+#[test]
 fn an_overlay_goes_before_what_the_app_says_of_itself() {
     let value: Value = serde_json::from_str(body(&card(CardStyle::Hybrid, FULL, &with_inputs()))).unwrap();
     assert_eq!(value["defaultOutputModes"], serde_json::json!(["text/markdown"]));
@@ -175,6 +194,77 @@ fn c19_the_hybrid_card_has_what_03_demands_and_the_pure_one_none_of_it() {
     let (hybrid, pure) = (members(CardStyle::Hybrid), members(CardStyle::V1));
     for name in ["url", "protocolVersion", "preferredTransport", "additionalInterfaces"] {
         assert!(!hybrid[name].is_null() && pure[name].is_null(), "{name}");
+    }
+}
+
+/// What a card says of interfaces: those of 1.0, and what clients of 0.3 read.
+fn told(style: CardStyle, listed: &[Binding]) -> (Vec<String>, Vec<String>) {
+    let offer = Offer { bindings: Bindings::new(listed.to_vec()).unwrap(), ..Offer::default() };
+    let document = CardSource::new(style, offer, Overlay::default()).render(&profile(), "https://h/x");
+    let official: AgentCard = serde_json::from_str(body(&document)).unwrap();
+    let of_v1 = official.supported_interfaces.iter().map(|interface| {
+        format!("{} {} {}", interface.protocol_binding, interface.protocol_version, interface.url)
+    });
+    let card: Value = serde_json::from_str(body(&document)).unwrap();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let mut of_v03 = Vec::new();
+    if card.get("url").is_some() {
+        of_v03.push(format!("{} {}", text(&card["preferredTransport"]), text(&card["url"])));
+        for interface in card["additionalInterfaces"].as_array().unwrap() {
+            of_v03.push(format!("{} {}", text(&interface["transport"]), text(&interface["url"])));
+        }
+    }
+    (of_v1.collect(), of_v03)
+}
+
+#[test]
+fn c03_c04_c05_c19_the_card_says_exactly_what_is_on_in_order_of_preference() {
+    use Binding::{Grpc, Http, JsonRpc};
+    let (hybrid, v1) = (CardStyle::Hybrid, CardStyle::V1);
+    let (rpc, http, grpc) = ("https://h/x/a2a", "https://h/x", "h:443");
+    for (style, listed, of_v1, of_v03) in [
+        (
+            hybrid,
+            &[JsonRpc, Http, Grpc][..],
+            &[
+                ("JSONRPC 1.0", rpc),
+                ("HTTP+JSON 1.0", http),
+                ("GRPC 1.0", grpc),
+                ("JSONRPC 0.3", rpc),
+                ("HTTP+JSON 0.3", http),
+            ][..],
+            &[("JSONRPC", rpc), ("JSONRPC", rpc), ("HTTP+JSON", http)][..],
+        ),
+        (
+            hybrid,
+            &[Grpc, Http, JsonRpc],
+            &[
+                ("GRPC 1.0", grpc),
+                ("HTTP+JSON 1.0", http),
+                ("JSONRPC 1.0", rpc),
+                ("HTTP+JSON 0.3", http),
+                ("JSONRPC 0.3", rpc),
+            ],
+            &[("HTTP+JSON", http), ("HTTP+JSON", http), ("JSONRPC", rpc)],
+        ),
+        (
+            hybrid,
+            &[Http],
+            &[("HTTP+JSON 1.0", http), ("HTTP+JSON 0.3", http)],
+            &[("HTTP+JSON", http), ("HTTP+JSON", http)],
+        ),
+        // Nothing for clients of 0.3.
+        (hybrid, &[Grpc], &[("GRPC 1.0", grpc)], &[]),
+        (
+            v1,
+            &[Http, Grpc, JsonRpc],
+            &[("HTTP+JSON 1.0", http), ("GRPC 1.0", grpc), ("JSONRPC 1.0", rpc)],
+            &[],
+        ),
+    ] {
+        let lines =
+            |all: &[(&str, &str)]| all.iter().map(|(name, url)| format!("{name} {url}")).collect::<Vec<_>>();
+        assert_eq!(told(style, listed), (lines(of_v1), lines(of_v03)), "{style:?} {listed:?}");
     }
 }
 
@@ -286,7 +376,15 @@ fn the_card_file_of_the_repository_leaves_what_dify_says() {
 }
 
 #[test]
+fn v10_v12_extensions_that_no_client_can_list_are_refused() {
+    for uri in ["urn:a,b", "urn:a b", "urn:ä"] {
+        let file = format!(r#"{{"capabilities":{{"extensions":[{{"uri":"{uri}","required":true}}]}}}}"#);
+        assert_eq!(problems(&file), ["capabilities.extensions[0].uri"], "{uri}");
+    }
+}
+
+#[test]
 fn v10_required_extensions_are_known() {
-    let source = CardSource::new(CardStyle::Hybrid, Overlay::parse(FULL).unwrap());
+    let source = CardSource::new(CardStyle::Hybrid, Offer::default(), Overlay::parse(FULL).unwrap());
     assert_eq!(source.required_extensions().collect::<Vec<_>>(), ["urn:x"]);
 }

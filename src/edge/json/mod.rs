@@ -5,12 +5,10 @@
 
 mod depth;
 mod read;
-mod violations;
 mod write;
 
 pub use depth::{MAX_DEPTH, within_depth};
 pub use read::{Field, Members, read_params};
-pub use violations::Violations;
 pub use write::{
     ObjectWriter, write_base64, write_list, write_raw, write_str, write_str_body, write_timestamp,
 };

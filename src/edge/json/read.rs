@@ -23,9 +23,10 @@ use serde_json::value::RawValue;
 
 use crate::core::error::Error;
 use crate::core::message::Json;
+use crate::edge::rules::{REQUIRED, Ruled};
+use crate::edge::violations::{Path, Step, Violations};
 
 use super::depth::{MAX_DEPTH, within_depth};
-use super::violations::{Path, Step, Violations};
 
 const INDIFFERENT: GeneralPurposeConfig =
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
@@ -119,7 +120,7 @@ impl Members<'_> {
     pub fn required(&self, name: &'static str) -> Option<Field<'_>> {
         let field = self.field(name);
         if field.is_none() {
-            self.refuse(name, "is required");
+            self.refuse(name, REQUIRED);
         }
         field
     }
@@ -164,6 +165,11 @@ impl<'a> Field<'a> {
     /// Reports that this field is wrong.
     pub fn refuse(&self, description: impl Into<String>) {
         self.violations.add(&self.path, description);
+    }
+
+    /// The value that obeys its rule; what is wrong with another one is reported.
+    pub fn ruled<T>(&self, ruled: Ruled<T>) -> Option<T> {
+        ruled.map_err(|problem| self.refuse(problem)).ok()
     }
 
     fn refused<T>(&self, description: impl Into<String>) -> Option<T> {

@@ -20,9 +20,11 @@ use std::sync::{Arc, LazyLock};
 
 use axum::extract::State;
 use axum::response::Response;
-use http::{HeaderMap, StatusCode, Uri};
+use http::StatusCode;
+use http::request::Parts;
 use serde_json::{Map, Value, json};
 
+use super::binding::Bindings;
 use super::{Edge, answer};
 
 /// A JSON object.
@@ -31,17 +33,17 @@ type Object = Map<String, Value>;
 static WHOLE: LazyLock<Object> = LazyLock::new(assemble::whole);
 
 /// Serves it.
-pub async fn document(State(edge): State<Arc<Edge>>, headers: HeaderMap, uri: Uri) -> Response {
-    let base = edge.cards.base_url(&headers, &uri);
-    answer::json(StatusCode::OK, Value::Object(served(&base, |_| true)).to_string())
+pub async fn document(State(edge): State<Arc<Edge>>, request: Parts) -> Response {
+    let document = served(&edge.cards.base_url(&request), &edge.settings.bindings);
+    answer::json(StatusCode::OK, Value::Object(document).to_string())
 }
 
 /// The document of a gateway at `base` with these bindings.
-fn served(base: &str, is_on: impl Fn(&str) -> bool) -> Object {
+fn served(base: &str, bindings: &Bindings) -> Object {
     let mut document = WHOLE.clone();
     document.insert("servers".to_owned(), json!([{ "url": base }]));
     if let Some(Value::Object(paths)) = document.get_mut("paths") {
-        assemble::keep_bindings(paths, is_on);
+        assemble::keep_bindings(paths, |name| bindings.iter().any(|binding| binding.name() == name));
     }
     document
 }
@@ -52,9 +54,10 @@ mod schema_tests;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::edge::binding::Binding;
 
-    fn paths(is_on: impl Fn(&str) -> bool) -> Vec<String> {
-        let document = served("http://a.example/x", is_on);
+    fn paths(bindings: &[Binding]) -> Vec<String> {
+        let document = served("http://a.example/x", &Bindings::new(bindings.to_vec()).unwrap());
         let Some(Value::Object(paths)) = document.get("paths") else { panic!("{document:?}") };
         assert!(
             paths.values().all(|item| item.as_object().unwrap().keys().all(|key| !key.starts_with("x-")))
@@ -64,22 +67,23 @@ mod tests {
 
     #[test]
     fn what_is_off_is_not_described() {
-        let has = |paths: &[String], path: &str| paths.iter().any(|known| known == path);
-        let (both, rpc, http) = (paths(|_| true), paths(|it| it == "jsonrpc"), paths(|it| it == "http"));
+        use Binding::{Grpc, Http, JsonRpc};
+        let of = [&[JsonRpc, Http][..], &[JsonRpc], &[Http], &[Grpc]].map(paths);
+        let has = |path: &str| of.each_ref().map(|paths| paths.iter().any(|known| known == path));
         for path in ["/", "/a2a", "/tasks/get"] {
-            assert!(has(&both, path) && has(&rpc, path) && !has(&http, path), "{path}");
+            assert_eq!(has(path), [true, true, false, false], "{path}");
         }
         for path in ["/message:send", "/{tenant}/tasks/{id}:cancel", "/v1/tasks"] {
-            assert!(has(&both, path) && !has(&rpc, path) && has(&http, path), "{path}");
+            assert_eq!(has(path), [true, false, true, false], "{path}");
         }
         for path in ["/.well-known/agent-card.json", "/openapi.json", "/health"] {
-            assert!(has(&both, path) && has(&rpc, path) && has(&http, path), "{path}");
+            assert_eq!(has(path), [true; 4], "{path}");
         }
     }
 
     #[test]
     fn it_says_where_and_what_it_is() {
-        let document = served("http://a.example/x", |_| true);
+        let document = served("http://a.example/x", &Bindings::default());
         assert_eq!(document["servers"], json!([{ "url": "http://a.example/x" }]));
         assert_eq!(document["info"]["version"], env!("CARGO_PKG_VERSION"));
     }

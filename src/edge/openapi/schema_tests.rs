@@ -12,6 +12,7 @@ use crate::core::task::Task;
 use crate::edge::a2a_v1::V1;
 use crate::edge::a2a_v03::V03;
 use crate::edge::a2a_v03_http::{Once, V03Http};
+use crate::edge::binding::Bindings;
 use crate::edge::dialect::{Dialect, Page, StreamEnd};
 use crate::edge::error::{EdgeError, WireError};
 use crate::edge::legacy::Legacy;
@@ -23,7 +24,7 @@ struct Schemas(Object);
 
 impl Schemas {
     fn new() -> Self {
-        let mut components = served("http://a.example", |_| true).remove("components").unwrap();
+        let mut components = served("http://a.example", &Bindings::default()).remove("components").unwrap();
         close(&mut components);
         let mut root = Object::new();
         root.insert("components".to_owned(), components);

@@ -28,8 +28,7 @@ use super::a2a_v03_http::{Once, Twice, V03Http};
 use super::dialect::Dialect;
 use super::error::EdgeError;
 use super::exchange::Exchange;
-use super::headers::Asked;
-use super::jsonrpc::echo_extensions;
+use super::headers::{Asked, echo_extensions};
 use super::{Edge, body};
 use crate::core::ids::Caller;
 
@@ -59,9 +58,9 @@ pub async fn serve(State(edge): State<Arc<Edge>>, request: Request) -> Response 
         Err(error) => return reply.refuse(error),
     };
     let asked = Asked::read(&parts.headers, &parts.uri);
-    let base = edge.cards.base_url(&parts.headers, &parts.uri);
+    let base = edge.cards.base_url(&parts);
     let ids = Arc::clone(&edge.ids);
-    let exchange = Exchange::new(edge, Caller::anonymous(), reply.dialect, asked.clone(), base);
+    let exchange = Exchange::new(Arc::clone(&edge), Caller::anonymous(), reply.dialect, asked.clone(), base);
     let read = exchange.admit().and_then(|()| {
         let params = params::read(&found, parts.uri.query(), &bytes)?;
         Ok(reply.dialect.call(found.route.operation, params.as_deref(), &*ids)?)
@@ -76,8 +75,19 @@ pub async fn serve(State(edge): State<Arc<Edge>>, request: Request) -> Response 
         Ok(begun) => reply.with(begun).await,
         Err(error) => reply.refuse(error),
     };
-    echo_extensions(&asked, response.headers_mut());
+    echo_extensions(&asked, &edge.cards, response.headers_mut());
     response
+}
+
+/// Says that there is nothing at a path, where the binding is off.
+pub async fn nothing(State(edge): State<Arc<Edge>>, request: Request) -> Response {
+    let reply = Reply {
+        dialect: &V1,
+        version: Version::V1,
+        media: Media::of(Version::V1, request.headers()),
+        keep_alive: edge.settings.keep_alive,
+    };
+    reply.refuse(EdgeError::no_such_path(request.uri().path()))
 }
 
 /// The body of a request that may have one. Others are not looked at, and neither is the type that they claim: some

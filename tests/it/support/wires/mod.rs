@@ -3,6 +3,7 @@
 
 mod form_03;
 mod form_03_http;
+pub mod grpc;
 mod http;
 mod plain;
 mod rpc;
@@ -18,7 +19,6 @@ use super::client::PATIENCE;
 pub use plain::{difference, plain, plain_stream};
 
 /// One way to speak with the gateway.
-#[expect(dead_code, reason = "the HTTP+JSON binding is to come")]
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Wire {
     /// JSON-RPC, A2A 1.0.
@@ -29,10 +29,12 @@ pub enum Wire {
     HttpV1,
     /// HTTP+JSON, A2A 0.3.
     HttpV03,
+    /// gRPC, A2A 1.0.
+    GrpcV1,
 }
 
 /// All of them.
-pub const WIRES: [Wire; 2] = [Wire::RpcV1, Wire::RpcV03];
+pub const WIRES: [Wire; 5] = [Wire::RpcV1, Wire::RpcV03, Wire::HttpV1, Wire::HttpV03, Wire::GrpcV1];
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -96,6 +98,7 @@ impl Wire {
             match self {
                 Self::RpcV1 | Self::RpcV03 => rpc::ask(self, gateway, method, params, headers).await,
                 Self::HttpV1 | Self::HttpV03 => http::ask(self, gateway, method, params, headers).await,
+                Self::GrpcV1 => grpc::ask(gateway, method, params, headers).await,
             }
         };
         tokio::time::timeout(PATIENCE, asking).await.expect("an answer in time")
@@ -107,6 +110,7 @@ impl Wire {
             match self {
                 Self::RpcV1 | Self::RpcV03 => rpc::open(self, gateway, method, params).await,
                 Self::HttpV1 | Self::HttpV03 => http::open(self, gateway, method, params).await,
+                Self::GrpcV1 => grpc::open(gateway, method, params).await,
             }
         };
         tokio::time::timeout(PATIENCE, opening).await.expect("an answer in time")
