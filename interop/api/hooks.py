@@ -61,13 +61,16 @@ def quick(text):
 
 
 def speak(body):
-    """Makes a message one that the demo app takes: text, that begins a conversation or goes on with one."""
+    """Makes a request one that the demo app takes: text for text, to begin a conversation or to go on with one."""
     body.pop("tenant", None)
     message = body.get("message") or (body.get("messages") or [None])[-1]
     if not isinstance(message, dict):
         return
     for holder in (body, message):
         holder.pop("taskId", None)
+    modes = (body.get("configuration") or {}).get("acceptedOutputModes")
+    if modes:
+        modes.append("text/plain")
     for name in ("parts", "content"):
         if isinstance(message.get(name), list):
             message[name] = [as_text(part) for part in message[name]]

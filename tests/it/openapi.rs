@@ -282,10 +282,9 @@ async fn answers_over_json_rpc_are_as_described() {
 }
 
 #[tokio::test]
-async fn answers_of_a_full_or_ending_gateway_are_as_described() {
+async fn answers_of_a_full_gateway_are_as_described() {
     let dify = dify().await;
-    let mut gateway =
-        Gateway::before(&dify, &[("MAX_CONCURRENT_TURNS", "1"), ("SHUTDOWN_GRACE", "20s")]).await;
+    let gateway = Gateway::before(&dify, &[("MAX_CONCURRENT_TURNS", "1")]).await;
     let api = Api::of(&gateway).await;
     let mut held = gateway.client.stream("SendStreamingMessage", &send("hold", None)).await;
     let id = held.next().await.expect("the task").data["result"]["task"]["id"].clone();
@@ -302,7 +301,6 @@ async fn answers_of_a_full_or_ending_gateway_are_as_described() {
     assert!(followed.events.len() > 1);
     assert_eq!(canceled.body["result"]["status"]["state"], "TASK_STATE_CANCELED");
     held.all().await;
-    gateway.begin_shutdown();
 }
 
 /// Posts JSON.
