@@ -8,15 +8,8 @@ use serde_json::{Value, json};
 use super::files::DOT;
 use super::support::client::{send, send_03};
 use super::support::dify_frames::{message, message_end};
+use super::support::rest::send_03_http;
 use super::support::{App, FakeDify, Gateway, Reply, Rest, Step};
-
-/// A request that waits, as the official clients write it.
-fn said(text: &str, context: &str) -> Value {
-    let id = uuid::Uuid::now_v7().to_string();
-    let message =
-        json!({"messageId": id, "contextId": context, "role": "ROLE_USER", "content": [{"text": text}]});
-    json!({"message": message, "configuration": {"acceptedOutputModes": ["text/plain"], "blocking": true}})
-}
 
 async fn echoing() -> (FakeDify, Gateway, Rest) {
     let dify = FakeDify::echo().await;
@@ -28,14 +21,14 @@ async fn echoing() -> (FakeDify, Gateway, Rest) {
 #[tokio::test]
 async fn o01_o02_o13_a_turn_is_sent_streamed_read_and_listed() {
     let (_dify, _gateway, rest) = echoing().await;
-    let task = rest.posted("/v1/message:send", &said("a b", "c")).await["task"].clone();
+    let task = rest.posted("/v1/message:send", &send_03_http("a b", "c")).await["task"].clone();
     assert_eq!(task["status"]["state"], "TASK_STATE_COMPLETED");
     assert_eq!(task["artifacts"][0]["parts"], json!([{"text": "You said: a b"}]));
     let history = &task["history"][0];
     assert_eq!((&history["role"], &history["content"]), (&json!("ROLE_USER"), &json!([{"text": "a b"}])));
     assert!(!task.to_string().contains("\"kind\""));
 
-    let stream = rest.request(Method::POST, "/v1/message:stream").json(&said("a b", "c"));
+    let stream = rest.request(Method::POST, "/v1/message:stream").json(&send_03_http("a b", "c"));
     let events = Rest::stream(stream).await.all().await;
     assert_eq!(events[0].data["task"]["status"]["state"], "TASK_STATE_SUBMITTED");
     assert!(events.iter().skip(1).all(|event| event.data.get("task").is_none()), "o12: never a second task");
@@ -69,7 +62,7 @@ async fn o15_names_of_the_package_and_the_form_of_json_rpc_are_read_as_well() {
     assert_eq!(sent["task"]["artifacts"][0]["parts"][0]["text"], "You said: snake");
     let rpc = rest.posted("/v1/message:send", &send_03("kinds", Some("c"))).await;
     assert_eq!(rpc["task"]["artifacts"][0]["parts"][0]["text"], "You said: kinds");
-    let mut unsaid = said("at once", "d");
+    let mut unsaid = send_03_http("at once", "d");
     unsaid["configuration"] = json!({"acceptedOutputModes": []});
     let unsaid = rest.posted("/v1/message:send", &unsaid).await;
     assert_eq!(unsaid["task"]["status"]["state"], "TASK_STATE_SUBMITTED", "what is not said is false");
@@ -94,7 +87,8 @@ async fn o04_o06_a_task_is_followed_by_either_verb_and_canceled_with_any_body() 
         [|_| None, |_| Some(json!({})), |id| Some(json!({"name": format!("tasks/{id}")}))];
     for (number, (body, verb)) in bodies.into_iter().zip([Method::GET, Method::POST, Method::GET]).enumerate()
     {
-        let stream = rest.request(Method::POST, "/v1/message:stream").json(&said("x", &format!("c{number}")));
+        let stream =
+            rest.request(Method::POST, "/v1/message:stream").json(&send_03_http("x", &format!("c{number}")));
         let mut stream = Rest::stream(stream).await;
         let id =
             stream.next().await.expect("the task").data["task"]["id"].as_str().expect("an id").to_owned();
@@ -197,7 +191,7 @@ async fn o15_files_of_every_client_arrive_whole_and_come_back_as_they_were_sent(
         [("node", &once), ("python-httpx/0.28.1", &twice), ("python-httpx/0.28.1", &once), ("", &once)]
     {
         let file = json!({"file": {"fileWithBytes": bytes, "mimeType": "image/png", "name": "dot.png"}});
-        let mut request = said("look", "c");
+        let mut request = send_03_http("look", "c");
         request["message"]["content"].as_array_mut().expect("parts").push(file);
         let post = rest.request(Method::POST, "/v1/message:send").header("User-Agent", agent).json(&request);
         let sent = Rest::answer(post).await;

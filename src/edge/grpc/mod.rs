@@ -51,10 +51,11 @@ pub fn routes(edge: Arc<Edge>) -> Router {
         }
         Err(error) => tracing::error!(%error, "gRPC reflection is off"),
     }
+    // Of the routes alone: other paths are not ours to answer.
     router
-        .layer(DefaultBodyLimit::disable())
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(from_fn(only_grpc))
+        .route_layer(DefaultBodyLimit::disable())
+        .route_layer(CatchPanicLayer::custom(panicked))
+        .route_layer(from_fn(only_grpc))
 }
 
 /// The routes of gRPC alone, for a port of their own.

@@ -15,6 +15,8 @@ use super::fake_dify::{FakeDify, KEY};
 /// A running gateway; it is told to stop when this is dropped.
 pub struct Gateway {
     pub addr: SocketAddr,
+    /// The port that gRPC has for itself.
+    pub grpc_addr: Option<SocketAddr>,
     pub client: Client,
     stop: Option<oneshot::Sender<()>>,
     serving: JoinHandle<()>,
@@ -34,7 +36,7 @@ impl Gateway {
     /// As [`Gateway::at`], with other bounds of waiting than the usual ones.
     pub async fn with(url: &str, env: &[(&str, &str)], limits: Limits) -> Self {
         let server = Server::bind_with(&settings(url, env), limits).await.expect("a server");
-        let addr = server.addr();
+        let (addr, grpc_addr) = (server.addr(), server.grpc_addr());
         let (stop, stopped) = oneshot::channel::<()>();
         let serving = tokio::spawn(async move {
             let shutdown = async {
@@ -42,7 +44,7 @@ impl Gateway {
             };
             server.run(shutdown, std::future::pending()).await.expect("served to the end");
         });
-        Self { addr, client: Client::new(format!("http://{addr}")), stop: Some(stop), serving }
+        Self { addr, grpc_addr, client: Client::new(format!("http://{addr}")), stop: Some(stop), serving }
     }
 
     /// Begins an orderly shutdown and waits for its end.
