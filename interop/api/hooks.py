@@ -70,7 +70,7 @@ def speak(body):
         holder.pop("taskId", None)
     modes = (body.get("configuration") or {}).get("acceptedOutputModes")
     if modes:
-        modes.append("text/plain")
+        modes[-1:] = ["text/plain"]
     for name in ("parts", "content"):
         if isinstance(message.get(name), list):
             message[name] = [as_text(part) for part in message[name]]
