@@ -35,7 +35,6 @@ use http::{HeaderMap, header};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::error::{EdgeError, WireError};
-use super::json::ObjectWriter;
 use super::{Edge, answer};
 use crate::core::error::Error;
 
@@ -95,14 +94,7 @@ async fn only_grpc(request: Request, next: Next) -> Response {
     let message = "this path speaks gRPC: send application/grpc over HTTP/2".to_owned();
     let error = WireError { message, ..WireError::from(error) };
     let mut body = Vec::new();
-    let mut object = ObjectWriter::open(&mut body);
-    let mut inner = ObjectWriter::open(object.member("error"));
-    inner.number("code", error.status.as_u16());
-    inner.str("status", error.grpc.as_str());
-    inner.str("message", &error.message);
-    error.write_details(inner.member("details"));
-    inner.close();
-    object.close();
+    error.write_http(&mut body);
     answer::json(error.status, body)
 }
 
