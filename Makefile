@@ -6,7 +6,10 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help test check fmt clippy doc requirements bench interop fuzz c-compiler rust-tools
+.PHONY: help test check fmt clippy doc requirements bench interop api-check fuzz c-compiler rust-tools
+
+# How long `make api-check` works.
+export API_SECONDS ?= 60
 
 # How long `make fuzz` works on each target.
 FUZZ_SECONDS ?= 60
@@ -16,6 +19,7 @@ help:
 	@echo "make check     formatting, lints and documentation; warnings are errors"
 	@echo "make requirements   writes the table of requirements in docs/conformance.md anew, from the names of the tests"
 	@echo "make interop   A2A clients of others against recorded answers of Dify and the demo apps; writes the table in README.md"
+	@echo "make api-check schemathesis against the OpenAPI document, for API_SECONDS=$(API_SECONDS) (fetches schemathesis)"
 	@echo "make bench     the gateway beside nginx"
 	@echo "make fuzz      the decoders against random input, FUZZ_SECONDS=$(FUZZ_SECONDS) for each"
 
@@ -46,6 +50,10 @@ requirements: c-compiler
 interop: c-compiler
 	@.ci/need python3 python3
 	interop/run
+
+api-check: c-compiler
+	@.ci/need python3 python3
+	interop/api/run
 
 bench: c-compiler
 	@.ci/need nginx nginx-light

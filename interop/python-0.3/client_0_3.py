@@ -30,8 +30,8 @@ FINAL = {TaskState.completed, TaskState.failed, TaskState.canceled, TaskState.re
 STATUSES = {
     -32001: {404, grpc.StatusCode.NOT_FOUND},
     -32002: {400, 409, grpc.StatusCode.UNIMPLEMENTED, grpc.StatusCode.FAILED_PRECONDITION},
-    -32003: {400, 501, grpc.StatusCode.UNIMPLEMENTED},
-    -32004: {400, 501, grpc.StatusCode.UNIMPLEMENTED, grpc.StatusCode.FAILED_PRECONDITION},
+    -32003: {400, grpc.StatusCode.UNIMPLEMENTED},
+    -32004: {400, grpc.StatusCode.UNIMPLEMENTED, grpc.StatusCode.FAILED_PRECONDITION},
     -32602: {400, 422, grpc.StatusCode.INVALID_ARGUMENT},
 }
 

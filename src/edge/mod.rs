@@ -15,6 +15,7 @@
 //! | [`binding`] | which bindings there are, and which are on |
 //! | [`public_url`], [`base_path`] | the address that clients reach the gateway at; routes below a path |
 //! | [`discovery`], [`files`], [`ops`] | the card's routes; files of answers; health and readiness |
+//! | [`openapi`] | the document that describes all of it |
 //! | [`dialect`] | the trait, and which dialect a request speaks |
 //! | [`a2a_v1`], [`a2a_v03`], [`legacy`] | the three dialects |
 //! | [`a2a_v03_http`] | the other form that 0.3 has, over HTTP+JSON |
@@ -49,6 +50,7 @@ pub mod json;
 pub mod jsonrpc;
 pub mod legacy;
 pub mod objects;
+pub mod openapi;
 pub mod ops;
 pub mod pace;
 pub mod page;

@@ -7,7 +7,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn;
 use axum::response::Response;
-use axum::routing::{MethodRouter, any, get, post};
+use axum::routing::{MethodRouter, get, post};
 use http::{HeaderName, HeaderValue, Method, header};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
@@ -17,7 +17,7 @@ use super::discovery::{self, Cards};
 use super::error::WireError;
 use super::headers::{EXTENSIONS, EXTENSIONS_03};
 use super::rest::reply::NEXT_PAGE;
-use super::{answer, files, grpc, jsonrpc, ops, rest};
+use super::{answer, files, grpc, jsonrpc, openapi, ops, rest};
 use crate::core::engine::Engine;
 use crate::core::error::Error;
 use crate::core::ids::IdSource;
@@ -80,6 +80,7 @@ pub fn router(edge: Arc<Edge>, grpc_elsewhere: bool) -> Router {
         .route("/agentcard", get(discovery::legacy_card))
         .route("/files/{id}", get(files::file))
         .route("/health", get(ops::health))
+        .route("/openapi.json", get(openapi::document))
         .route("/ready", get(ops::ready));
     let router = if has_rpc { router.merge(rpc(has_http)) } else { router };
     let router = if has_http { router.fallback(rest::serve) } else { router.fallback(rest::nothing) };
@@ -111,9 +112,9 @@ fn rpc(has_http: bool) -> Router<Arc<Edge>> {
         .layer(CatchPanicLayer::custom(panicked_rpc))
 }
 
-/// What the other verbs of a path of the `message.send` dialect are for: the task of that name, over HTTP+JSON.
+/// What `GET` on a path of the `message.send` dialect is for: the task of that name, over HTTP+JSON.
 fn beside_http(has_http: bool) -> MethodRouter<Arc<Edge>> {
-    if has_http { any(rest::serve) } else { MethodRouter::new() }
+    if has_http { get(rest::serve) } else { MethodRouter::new() }
 }
 
 fn cors(origins: &Origins) -> Option<CorsLayer> {

@@ -30,6 +30,7 @@ mod limits;
 mod memory;
 mod model;
 mod older_clients;
+mod openapi;
 mod program;
 mod protocol;
 mod replay;

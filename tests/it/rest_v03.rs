@@ -154,13 +154,13 @@ async fn r03_o07_o08_errors_are_the_one_body_that_all_clients_of_0_3_read() {
     let snake = rest.get("/v1/tasks/x?history_length=-1").await;
     assert_eq!((snake.refusal(), snake.violations()), ((422, "INVALID_PARAMS"), vec!["historyLength"]));
     for path in ["/v1/tasks/x/pushNotificationConfigs", "/v1/tasks/x/pushNotificationConfigs/c"] {
-        assert_eq!(rest.get(path).await.refusal(), (501, "PUSH_NOTIFICATION_NOT_SUPPORTED"));
+        assert_eq!(rest.get(path).await.refusal(), (400, "PUSH_NOTIFICATION_NOT_SUPPORTED"));
     }
     let config = json!({"parent": "tasks/x", "configId": "c", "config": {"name": "tasks/x/pushNotificationConfigs/c"}});
     let create = rest.post("/v1/tasks/x/pushNotificationConfigs", &config).await;
-    assert_eq!(create.refusal(), (501, "PUSH_NOTIFICATION_NOT_SUPPORTED"));
+    assert_eq!(create.refusal(), (400, "PUSH_NOTIFICATION_NOT_SUPPORTED"));
     let delete = rest.request(Method::DELETE, "/v1/tasks/x/pushNotificationConfigs/c");
-    assert_eq!(Rest::answer(delete).await.refusal(), (501, "PUSH_NOTIFICATION_NOT_SUPPORTED"));
+    assert_eq!(Rest::answer(delete).await.refusal(), (400, "PUSH_NOTIFICATION_NOT_SUPPORTED"));
     assert_eq!(rest.get("/v1/card").await.refusal(), (404, "EXTENDED_AGENT_CARD_NOT_CONFIGURED"), "o10");
     let stream = rest.post("/v1/message:stream", &json!({})).await;
     assert_eq!(stream.refusal(), (422, "INVALID_PARAMS"));

@@ -1,5 +1,6 @@
 //! Errors of 0.3 over HTTP+JSON. The specification says neither what a body looks like nor which status an error has;
-//! this body has what each of the official clients looks for, and the statuses are those of the official server.
+//! this body has what each of the official clients looks for, and the statuses are those of the official server, except that
+//! nothing which the caller could do otherwise is a 5xx.
 
 use http::StatusCode;
 
@@ -58,9 +59,8 @@ pub fn status(error: &WireError) -> StatusCode {
     match error.code {
         -32001 | -32007 => StatusCode::NOT_FOUND,
         -32002 => StatusCode::CONFLICT,
-        -32003 | -32004 => StatusCode::NOT_IMPLEMENTED,
+        -32003 | -32004 => StatusCode::BAD_REQUEST,
         -32005 => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        -32006 => StatusCode::BAD_GATEWAY,
         -32602 => StatusCode::UNPROCESSABLE_ENTITY,
         _ => error.status,
     }

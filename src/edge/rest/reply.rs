@@ -176,7 +176,7 @@ mod tests {
             waited(Version::V1, Duration::from_secs(3), Ok(task())).await,
             (200, kind.to_owned(), format!(" {body}"))
         );
-        for (version, refused) in [(Version::V1, 400), (Version::V03, 501)] {
+        for (version, refused) in [(Version::V1, 400), (Version::V03, 400)] {
             let refusal = || Err(Error::PushNotSupported.into());
             let (status, _, body) = waited(version, Duration::ZERO, refusal()).await;
             assert_eq!(status, refused);

@@ -1,5 +1,6 @@
 //! What the tests stand on: a Dify whose every byte is scripted, a gateway in front of it, an A2A client.
 
+pub mod api;
 pub mod app;
 pub mod bytes;
 pub mod client;
