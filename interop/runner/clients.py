@@ -172,7 +172,8 @@ CLIENTS = [
         transports=HTTP,
         deep=False,
         bindings="jsonrpc,http",
-        note="google-adk refuses cards with a gRPC address, which has no scheme: set `BINDINGS=jsonrpc,http` for it.",
+        note="google-adk refuses cards with a gRPC address, since that has no scheme, if it is given the card's address: "
+        "set `BINDINGS=jsonrpc,http` for it, or hand it the card itself.",
     ),
     Python(
         folder="agent-framework",

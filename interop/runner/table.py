@@ -1,6 +1,7 @@
 """The table of what each client can do with the gateway, and the report of every check."""
 
 import difflib
+import textwrap
 
 from runner.clients import TRANSPORTS
 from runner.processes import ROOT, WORK
@@ -113,7 +114,8 @@ def in_readme(block, clients, check):
     _, end, tail = rest.partition(END)
     if not (begin and end):
         return f"README.md has no {BEGIN} … {END}"
-    below = "\n\n".join(["", LEGEND, *(f"{mark} {note}" for note, mark in notes(clients).items())])
+    said = [textwrap.fill(f"{mark} {note}", 120) for note, mark in notes(clients).items()]
+    below = "\n\n".join(["", LEGEND, *said])
     after = f"{head}{BEGIN}\n{block}{below}\n{END}{tail}"
     if not check:
         README.write_text(after, encoding="utf-8")
