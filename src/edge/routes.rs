@@ -16,6 +16,7 @@ use super::binding::{Binding, Bindings};
 use super::discovery::{self, Cards};
 use super::error::WireError;
 use super::headers::{EXTENSIONS, EXTENSIONS_03};
+use super::rest::reply::NEXT_PAGE;
 use super::{answer, files, grpc, jsonrpc, openapi, ops, rest};
 use crate::core::engine::Engine;
 use crate::core::error::Error;
@@ -127,6 +128,7 @@ fn cors(origins: &Origins) -> Option<CorsLayer> {
         header::RETRY_AFTER,
         HeaderName::from_static(EXTENSIONS),
         HeaderName::from_static(EXTENSIONS_03),
+        NEXT_PAGE,
     ];
     let layer = CorsLayer::new()
         .allow_origin(origin)

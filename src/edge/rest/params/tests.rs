@@ -35,6 +35,8 @@ fn r02_a_query_becomes_fields() {
     assert_eq!(get("/tasks/x?historyLength=0&page=1&id=y"), r#"{"id":"x","historyLength":"0"}"#);
     assert_eq!(get("/tasks?pageSize=1&pageSize=2"), r#"{"pageSize":"1","pageSize":"2"}"#);
     assert_eq!(get("/tasks?A2A-Version=1.0&&=&x"), "nothing");
+    assert_eq!(get("/tasks?page_size=1&pageSize=2&pagesize=3"), r#"{"pageSize":"1","pageSize":"2"}"#);
+    assert_eq!(get("/v1/tasks/x?history_length=3"), r#"{"id":"x","historyLength":"3"}"#);
     assert_eq!(get("/v1/tasks/x?historyLength=3&tenant=a"), r#"{"id":"x","historyLength":"3"}"#);
 }
 
