@@ -31,6 +31,7 @@ mod memory;
 mod model;
 mod older_clients;
 mod openapi;
+mod openapi_answers;
 mod program;
 mod protocol;
 mod replay;

@@ -86,10 +86,7 @@ const V03_HTTP: V03Http<Once> = V03Http::DIALECT;
 static DIALECTS: [(&dyn Dialect, Names); 4] = [
     (&V1, ["V1SendMessageResponse", "V1Task", "V1ListTasksResponse", "V1StreamResponse"]),
     (&V03, ["V03Task", "V03Task", "", "V03StreamElement"]),
-    (
-        &V03_HTTP,
-        ["V03RestSendMessageResponse", "V03RestTask", "V03RestListTasksResponse", "V03RestStreamResponse"],
-    ),
+    (&V03_HTTP, ["V03RestSendMessageResponse", "V03RestTask", "V03RestTaskList", "V03RestStreamResponse"]),
     (&Legacy, ["LegacyTask", "LegacyTask", "LegacyTaskList", "LegacyStreamElement"]),
 ];
 
