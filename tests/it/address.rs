@@ -177,7 +177,7 @@ async fn c03_c05_the_card_is_of_the_bindings_that_are_on() {
 
     let gateway = Gateway::before(&dify, &[("BINDINGS", "grpc"), ("GRPC_URL", "grpc.example:7443")]).await;
     let card = self::card(get(&gateway, "/.well-known/agent-card.json")).await;
-    assert_eq!(addresses(&card), ["grpc.example:7443"]);
+    assert_eq!(addresses(&card), ["grpc.example:7443"; 4]);
     assert_eq!(card["supportedInterfaces"][0]["protocolBinding"], "GRPC");
 }
 

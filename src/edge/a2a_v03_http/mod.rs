@@ -21,6 +21,7 @@ use crate::edge::updates::Updates;
 use crate::edge::view::View;
 use crate::edge::{objects, page};
 
+pub use decode::{ONE_FILE, ONE_KIND};
 use encode::Words;
 pub use error::{class_name, status};
 pub use file_bytes::{FileBytes, Once, Twice};
