@@ -1,5 +1,5 @@
-//! Every recorded stream of every kind of app, replayed through the whole gateway, in all three dialects and over gRPC,
-//! streamed and blocking.
+//! Every recorded stream of every kind of app, replayed through the whole gateway, in all three dialects and over gRPC in
+//! both of its versions, streamed and blocking.
 //!
 //! The snapshots show the order of events and how each ends; the text is compared byte for byte with a plain
 //! reading of the recording, and between the dialects; so are outputs and what a run that waits asks.
@@ -189,13 +189,13 @@ impl Place {
 }
 
 /// Calls by gRPC and gives what it says as the JSON-RPC of 1.0 would have said it.
-async fn called_by_grpc(gateway: &Gateway, is_stream: bool, params: &Value) -> String {
+async fn called_by_grpc(gateway: &Gateway, wire: Wire, is_stream: bool, params: &Value) -> String {
     let wrapped = |result: &Value| json!({ "result": result }).to_string();
     if !is_stream {
-        let answer = Wire::GrpcV1.ask(gateway, Method::Send, params.clone()).await.expect("a task");
+        let answer = wire.ask(gateway, Method::Send, params.clone()).await.expect("a task");
         return wrapped(&answer);
     }
-    let events = Wire::GrpcV1.stream(gateway, Method::Stream, params.clone()).await.expect("a stream");
+    let events = wire.stream(gateway, Method::Stream, params.clone()).await.expect("a stream");
     events.iter().map(|event| format!("data: {}\n\n", wrapped(event))).collect()
 }
 
@@ -233,13 +233,14 @@ async fn replay_one(version: &str, place: &Place, recording: &Recording, shown: 
     for (dialect, stream, block) in [
         ("1.0", "SendStreamingMessage", "SendMessage"),
         ("gRPC", "", ""),
+        ("gRPC 0.3", "", ""),
         ("0.3", "message/stream", "message/send"),
         ("message.send", "message.send", "message.send"),
     ] {
         for is_stream in [true, false] {
             let context = format!("{name}-{dialect}-{is_stream}");
             let mut params = match dialect {
-                "1.0" | "gRPC" => send(name, Some(&context)),
+                "1.0" | "gRPC" | "gRPC 0.3" => send(name, Some(&context)),
                 "0.3" => send_03(name, Some(&context)),
                 _ => send_old(name, &context),
             };
@@ -247,12 +248,13 @@ async fn replay_one(version: &str, place: &Place, recording: &Recording, shown: 
                 params["configuration"]["stream"] = is_stream.into();
             }
             let text = match dialect {
-                "gRPC" => called_by_grpc(gateway, is_stream, &params).await,
+                "gRPC" => called_by_grpc(gateway, Wire::GrpcV1, is_stream, &params).await,
+                "gRPC 0.3" => called_by_grpc(gateway, Wire::GrpcV03, is_stream, &params).await,
                 _ => called(gateway, if is_stream { stream } else { block }, &params).await,
             };
             let what = format!("{version} {name} in {dialect}, stream: {is_stream}");
             let heard = if is_stream {
-                hear(if dialect == "gRPC" { "1.0" } else { dialect }, &text)
+                hear(if dialect.starts_with("gRPC") { "1.0" } else { dialect }, &text)
             } else {
                 let answer: Value = serde_json::from_str(&text).expect("JSON");
                 let result = answer["result"].get("task").unwrap_or(&answer["result"]);
@@ -264,7 +266,7 @@ async fn replay_one(version: &str, place: &Place, recording: &Recording, shown: 
                 Some(outputs) => check_outputs(&what, &heard, &text, outputs),
                 None => assert!(!text.contains("\"artifactId\":\"outputs\""), "{what}: {text}"),
             }
-            if is_stream && dialect == "gRPC" {
+            if is_stream && dialect.starts_with("gRPC") {
                 assert_eq!(heard.order, order, "{what}: as in JSON-RPC");
             } else if is_stream {
                 let files = if heard.files.is_empty() {

@@ -35,10 +35,11 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
-use axum::routing::post;
+use axum::routing::{MethodRouter, post};
 use http::{HeaderMap, header};
 use tower_http::catch_panic::CatchPanicLayer;
 
+use self::call::Service;
 use self::service::ServiceV1;
 use self::v03::ServiceV03;
 use super::error::{EdgeError, WireError};
@@ -50,8 +51,8 @@ use crate::core::error::Error;
 pub fn routes(edge: Arc<Edge>) -> Router {
     let health = health::server(&edge);
     let a2a = Router::new()
-        .route(&below(descriptor::A2A_V1), post(call::serve::<ServiceV1>))
-        .route(&below(descriptor::A2A_V03), post(call::serve::<ServiceV03>));
+        .route(&below(descriptor::A2A_V1), a2a::<ServiceV1>())
+        .route(&below(descriptor::A2A_V03), a2a::<ServiceV03>());
     let mut router = a2a.with_state(edge).route_service(&below(descriptor::HEALTH), health);
     match reflection::servers() {
         Ok((v1, v1alpha)) => {
@@ -63,13 +64,18 @@ pub fn routes(edge: Arc<Edge>) -> Router {
     // Of the routes alone: other paths are not ours to answer.
     router
         .route_layer(DefaultBodyLimit::disable())
-        .route_layer(CatchPanicLayer::custom(panicked))
+        .route_layer(CatchPanicLayer::custom(panicked::<ServiceV1>))
         .route_layer(from_fn(only_grpc))
 }
 
 /// The routes of gRPC alone, for a port of their own.
 pub fn router(edge: Arc<Edge>) -> Router {
     routes(edge).layer(from_fn(|request, next| refuse_strays(true, request, next)))
+}
+
+/// One service of A2A.
+fn a2a<S: Service + 'static>() -> MethodRouter<Arc<Edge>> {
+    post(call::serve::<S>).layer(CatchPanicLayer::custom(panicked::<S>))
 }
 
 fn below(service: &str) -> String {
@@ -126,12 +132,14 @@ fn is_named(content_type: &[u8]) -> bool {
         || essence.eq_ignore_ascii_case(b"application/grpc+proto")
 }
 
-fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
+fn panicked<S: Service>(panic: Box<dyn Any + Send + 'static>) -> Response {
     let text = panic.downcast_ref::<&str>().copied().map(str::to_owned);
     let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
     tracing::error!(panic = text, "a gRPC handler panicked");
-    call::refuse::<ServiceV1>(Error::Internal(String::new()).into())
+    call::refuse::<S>(Error::Internal(String::new()).into())
 }
 
+#[cfg(test)]
+mod router_tests;
 #[cfg(test)]
 mod tests;
