@@ -1,7 +1,7 @@
 """What the two Python judges ask of the demo apps: a decision by a person, and a form with a file.
 
 A judge gives itself as a module with `ask`, `look`, `follow`, `cancel` and `expect_refused`, which speak of tasks as
-`judge.Shown`.
+`judge.Shown`, and `said_by_user`.
 """
 
 import asyncio
@@ -156,6 +156,9 @@ class Workflow:
         expect(len(shown.answer.pieces) > 1, "the text came in one piece")
         await self.expect_report(shown, begins, 50)
         expect_equal("the task as it is kept", await self.judge.look(shown.task_id), shown)
+        form, *files = await self.judge.said_by_user(shown.task_id)
+        expect_equal("the form in the history", (form.kind, form.value), ("data", {"topic": "tea", "words": 50}))
+        expect_equal("the files in the history", files, [FILE])
 
     async def text_only(self):
         shown = await self.judge.ask([text("The history of tea")], streaming=False)

@@ -103,14 +103,16 @@ class Shown:
 class Apps:
     """The arguments of a judge with one check for each column.
 
-    `REPLAY_URL TRANSPORT CHAT_URL APPROVAL_URL WORKFLOW_URL`
+    `REPLAY_URL TRANSPORT CHAT_URL APPROVAL_URL WORKFLOW_URL [GRPC_URL]`, the last of a gateway with gRPC if the others
+    have none
     """
 
     def __init__(self):
-        if len(sys.argv) != 6:
+        if len(sys.argv) not in (6, 7):
             script = Path(sys.argv[0]).name
-            sys.exit(f"usage: {script} REPLAY_URL TRANSPORT CHAT_URL APPROVAL_URL WORKFLOW_URL")
-        self.replay, self.transport, self.chat, self.approval, self.workflow = sys.argv[1:]
+            sys.exit(f"usage: {script} REPLAY_URL TRANSPORT CHAT_URL APPROVAL_URL WORKFLOW_URL [GRPC_URL]")
+        self.replay, self.transport, self.chat, self.approval, self.workflow, *grpc = sys.argv[1:]
+        self.grpc = grpc[0] if grpc else None
 
 
 async def lacks():
@@ -119,12 +121,14 @@ async def lacks():
 
 
 class Suite:
-    """The arguments of a judge: `BASE_URL REPLAY_URL SUITE TRANSPORT`."""
+    """The arguments of a judge: `BASE_URL REPLAY_URL SUITE TRANSPORT [old-card]`."""
 
     def __init__(self):
-        if len(sys.argv) != 5:
-            sys.exit(f"usage: {Path(sys.argv[0]).name} BASE_URL REPLAY_URL SUITE TRANSPORT")
-        self.url, self.replay, self.name, self.transport = sys.argv[1:]
+        if len(sys.argv) != 5 and sys.argv[5:] != ["old-card"]:
+            sys.exit(f"usage: {Path(sys.argv[0]).name} BASE_URL REPLAY_URL SUITE TRANSPORT [old-card]")
+        self.url, self.replay, self.name, self.transport, *old_card = sys.argv[1:]
+        # whether the client gets to see the interfaces of A2A 0.3 alone
+        self.old_card = bool(old_card)
         cases = json.loads((Path(__file__).parent / "cases.json").read_text(encoding="utf-8"))
         case = cases[self.name]
         self.core = case.get("core", False)
@@ -199,6 +203,8 @@ def recording(judge, suite, case, wanted):
             expect_equal("the file", await fetched(parts[0].value), (file.media_type, file.value))
         expect_equal("the names of the artifacts", set(told.artifacts), names)
         expect_equal("the stored task", await judge.look(told.task_id), told)
+        if files:
+            expect_equal("what the history says of the user", await judge.said_by_user(told.task_id), files)
         expect_equal("the stored answer", told.text, text)
 
     return check

@@ -1,6 +1,7 @@
 """Judges the gateway with the remote agent of Google's ADK, used as its users do: in a runner, by the card's address.
 
-One check for each column of the table. A remote agent has no call for cancel, resubscribe and push.
+One check for each column of the table, and one of what the table says of it. A remote agent has no call for cancel,
+resubscribe and push.
 """
 
 import sys
@@ -19,7 +20,7 @@ from google.adk.agents.remote_a2a_agent import RemoteA2aAgent
 from google.adk.runners import InMemoryRunner
 from google.genai.types import Blob, Content, FunctionResponse, Part
 
-from judge import Apps, expect, expect_equal, fetched, lacks, nonce, run
+from judge import Apps, Wrong, expect, expect_equal, fetched, lacks, nonce, run
 
 APPS = Apps()
 NOTES = b"Tea came to Europe in 1610.\n"
@@ -73,6 +74,16 @@ async def card():
     await session.say(text("hello"))
     # it takes over what the card says of the agent, as a quotation
     expect("chat_basic" in session.agent.description, f"the description is {session.agent.description!r}")
+
+
+async def grpc_card():
+    """It takes no card in which any interface has an address without a scheme, as gRPC has them."""
+    try:
+        await Session(APPS.grpc).say(text("hello"))
+    except Wrong as refused:
+        said = str(refused)
+        return expect("RPC URL must use https" in said and APPS.grpc.removeprefix("http://") in said, said)
+    raise Wrong("it takes a card with a gRPC address: so show it one in all checks")
 
 
 async def send():
@@ -131,6 +142,7 @@ async def input_required():
 
 CHECKS = {
     "card": card,
+    "grpc-card": grpc_card,
     "send": send,
     "stream": stream,
     "multi-turn": multi_turn,

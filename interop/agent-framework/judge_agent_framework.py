@@ -114,20 +114,18 @@ async def resubscribe():
     said = f"drip 150 {nonce()} one two three four five six seven eight nine ten"
     whole = said.removeprefix("drip 150 ")
     followers = []
+    # both made before: the turn does not wait for them
+    async with await agent(APPS.chat) as remote, await agent(APPS.chat) as other:
 
-    async def follow(token):
-        async with await agent(APPS.chat) as other:
-            return await stream_of(other.run(stream=True, continuation_token=token))
+        async def begin(updates):
+            tokens = [update.continuation_token for update in updates if update.continuation_token]
+            if not followers and len(updates) > 4:
+                following = stream_of(other.run(stream=True, continuation_token=tokens[0]))
+                followers.append(asyncio.create_task(following))
 
-    async def begin(updates):
-        tokens = [update.continuation_token for update in updates if update.continuation_token]
-        if not followers and len(updates) > 4:
-            followers.append(asyncio.create_task(follow(tokens[0])))
-
-    async with await agent(APPS.chat) as remote:
         first = await stream_of(remote.run(said, stream=True, background=True), begin)
-    expect(followers, "the stream never had three deltas")
-    second = await followers[0]
+        expect(followers, "the stream never had three deltas")
+        second = await followers[0]
     expect_equal("the first client's answer", first.response.text, whole)
     # it shows nothing of the task that a second stream begins with
     rest = "".join(second.deltas)

@@ -135,11 +135,15 @@ const checks = {
     expectEqual("the state", told.state, "completed");
     const [outputs] = told.others.outputs ?? [];
     const { report } = outputs?.data ?? {};
-    const sent = transport === "JSONRPC" ? "notes.txt" : "";
-    expect(report?.includes(`${sent} (${NOTES.length} bytes).`), `the report is ${report}`);
+    const sent = transport === "JSONRPC" ? "notes.txt" : "file.txt";
+    expect(report?.includes(`It rests on ${sent} (${NOTES.length} bytes).`), `the report is ${report}`);
     const [part, ...more] = told.others["report.md"] ?? [];
     expectEqual("the file's parts", [part?.kind, part?.file.mimeType, more], ["file", "text/markdown", []]);
     if (transport === "JSONRPC") expectEqual("the file's name", part.file.name, "report.md");
+    const kept = await (await client(workflow)).getTask({ id: told.task.id });
+    const [form, back] = kept.history.find(({ role }) => role === "user").parts;
+    expectEqual("the form in the history", form.data, { topic: "tea", words: 50 });
+    expectEqual("the file in the history", [back.file.bytes, back.file.mimeType], [file.bytes, "text/plain"]);
     const got = await fetched(part.file.uri);
     expectEqual("the fetched file", [got.mediaType, got.bytes.toString()], ["text/markdown", report]);
   },
@@ -179,9 +183,11 @@ const checks = {
     const said = `drip 150 ${nonce()} one two three four five six seven eight nine ten`;
     const whole = said.replace("drip 150 ", "");
     let following;
+    // made before: the turn does not wait for it
+    const other = await client(chat);
     const first = await stream(chat, [text(said)], {}, async ({ task, pieces }) => {
       if (following === undefined && pieces.length >= 3) {
-        following = client(chat).then((other) => read(other.resubscribeTask({ id: task.id })));
+        following = read(other.resubscribeTask({ id: task.id }));
         following.catch(() => {}); // awaited below
       }
     });

@@ -9,9 +9,9 @@ const data = (value) => ({ kind: "data", value });
 
 /**
  * The checks of both apps, by name. The judge gives `ask`, `look`, `followTask`, `cancel` and `expectRefused`, which
- * speak of tasks as `shown` does.
+ * speak of tasks as `shown` does, `saidByUser`, and `nameOf`, which says what becomes of a file's name.
  */
-export function demos({ ask, look, followTask, cancel, expectRefused }) {
+export function demos({ ask, look, saidByUser, nameOf, followTask, cancel, expectRefused }) {
   /** What a task that waits for somebody asks: its text, and what it says to programs. */
   function askedOf(shown) {
     expectEqual("the state", shown.state, "input-required");
@@ -52,7 +52,7 @@ export function demos({ ask, look, followTask, cancel, expectRefused }) {
     expectEqual("the words that the outputs count", outputs.words, count);
     expect(count <= words, `the report has ${count} words`);
     const [{ kind, name, mediaType, value }] = shown.artifacts["report.md"];
-    expectEqual("the file", [kind, name, mediaType], ["url", "report.md", "text/markdown"]);
+    expectEqual("the file", [kind, name, mediaType], ["url", nameOf("report.md"), "text/markdown"]);
     const file = await fetched(value);
     expectEqual("the fetched file's type", file.mediaType, "text/markdown");
     expectEqual("the fetched file", file.bytes.toString(), report);
@@ -136,9 +136,13 @@ export function demos({ ask, look, followTask, cancel, expectRefused }) {
       const file = { kind: "raw", value: NOTES, name: "notes.txt", mediaType: "text/plain" };
       const shown = await ask([data({ topic: "tea", words: 50 }), file]);
       const account = "# Report: tea\n\nThis report gives an account of tea.";
+      const name = nameOf("notes.txt");
       expect(shown.answer.pieces.length > 1, "the text came in one piece");
-      await expectReport(shown, `${account} It rests on notes.txt (${NOTES.length} bytes).`, 50);
+      await expectReport(shown, `${account} It rests on ${name || "file.txt"} (${NOTES.length} bytes).`, 50);
       await expectKept(shown);
+      const [form, ...files] = await saidByUser(shown.taskId);
+      expectEqual("the form in the history", [form.kind, form.value], ["data", { topic: "tea", words: 50 }]);
+      expectEqual("the files in the history", files, [{ ...file, name }]);
     },
 
     async "text-only"() {

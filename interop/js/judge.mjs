@@ -1,10 +1,13 @@
-// Judges the gateway with the official JavaScript client of A2A 1.0, used as its users do.
+// Judges the gateway with the official JavaScript client of A2A 1.0, used as its users do. With the word old-card after
+// its other arguments, the client has to make do with the interfaces of A2A 0.3.
+
+// covers: O15
 
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 
 import { Role, TaskState } from "@a2a-js/sdk";
-import { ClientFactory, JsonRpcTransportFactory, RestTransportFactory } from "@a2a-js/sdk/client";
+import { AgentCardResolver, ClientFactory, JsonRpcTransportFactory, RestTransportFactory } from "@a2a-js/sdk/client";
 import { GrpcTransportFactory } from "@a2a-js/sdk/client/grpc";
 import { RequestMalformedError } from "@a2a-js/sdk/errors";
 
@@ -12,11 +15,16 @@ import { Answer, expect, expectEqual, expectError, fetched, run } from "../commo
 import { core } from "./core.mjs";
 import { demos } from "./demos.mjs";
 
-if (process.argv.length !== 6) {
-  console.error("usage: node judge.mjs BASE_URL REPLAY_URL SUITE TRANSPORT");
+const [baseUrl, replayUrl, suiteName, transport, ...more] = process.argv.slice(2);
+if (transport === undefined || (more.length > 0 && more.join() !== "old-card")) {
+  console.error("usage: node judge.mjs BASE_URL REPLAY_URL SUITE TRANSPORT [old-card]");
   process.exit(2);
 }
-const [baseUrl, replayUrl, suiteName, transport] = process.argv.slice(2);
+// whether the client gets to see the interfaces of A2A 0.3 alone, and their version
+const hasOldCard = more.length > 0;
+const version = hasOldCard ? "0.3" : "1.0";
+// like that of A2A 0.3, it knows neither whether an update appends nor how a file is called then
+const isForgetful = hasOldCard && transport !== "JSONRPC";
 const suite = JSON.parse(readFileSync(new URL("../cases.json", import.meta.url), "utf8"))[suiteName];
 const app = suiteName.split("/")[1];
 
@@ -37,15 +45,28 @@ const FINAL = new Set([
   TaskState.TASK_STATE_REJECTED,
 ]);
 
+/** The card, cut down to the interfaces of A2A 0.3 if that is what this is about. */
+async function fetchedCard() {
+  const card = await AgentCardResolver.default.resolve(baseUrl);
+  if (hasOldCard) {
+    card.supportedInterfaces = card.supportedInterfaces.filter(({ protocolVersion }) => protocolVersion.startsWith("0.3"));
+  }
+  return card;
+}
+
 /** A client that knows one transport only. */
-function client(clientConfig) {
-  return new ClientFactory({ transports: [new TRANSPORTS[transport]()], clientConfig }).createFromUrl(baseUrl);
+async function client(clientConfig) {
+  const transports = [new TRANSPORTS[transport]({ legacyCompat: { enabled: hasOldCard } })];
+  const factory = new ClientFactory({ transports, clientConfig });
+  return hasOldCard ? factory.createFromAgentCard(await fetchedCard()) : factory.createFromUrl(baseUrl);
 }
 
 /** A message that says a text, or these parts. */
 function message(said, { contextId = "", taskId = "" } = {}) {
   const parts = typeof said === "string" ? [{ kind: "text", value: said, mediaType: "text/plain" }] : said;
   return {
+    // over gRPC a tenant that is not there would be the one named "undefined"
+    tenant: "",
     message: {
       messageId: randomUUID(),
       contextId,
@@ -74,8 +95,18 @@ function partsOf(parts) {
     kind: content?.$case,
     value: content?.value,
     name: filename,
-    mediaType,
+    // A2A 0.3 has no media type for data; what is data is JSON
+    mediaType: hasOldCard && content?.$case === "data" ? "application/json" : mediaType,
   }));
+}
+
+/** What becomes of a file's name on its way. */
+const nameOf = (name) => (isForgetful ? "" : name);
+
+/** Whether an update of the answer appends; from what is told, if the client does not say. */
+function appends({ append, lastChunk }, text, pieces) {
+  if (!isForgetful) return append;
+  return pieces.length > 0 && !(lastChunk && text.startsWith(pieces[0]));
 }
 
 /** An artifact's parts; if all of them are text, as one. */
@@ -117,8 +148,9 @@ async function follow(events, onUpdate) {
     } else if (payload?.$case === "statusUpdate") {
       told.status = payload.value.status;
     } else if (payload?.$case === "artifactUpdate" && payload.value.artifact.name === "answer") {
-      const { append, artifact, lastChunk } = payload.value;
-      told.answer.update(textOf(artifact.parts), append, lastChunk);
+      const { artifact, lastChunk } = payload.value;
+      const text = textOf(artifact.parts);
+      told.answer.update(text, appends(payload.value, text, told.answer.pieces), lastChunk);
     } else if (payload?.$case === "artifactUpdate") {
       const { append, artifact } = payload.value;
       expect(!append || artifact.name in told.others, `the first update of ${artifact.name} says append`);
@@ -184,6 +216,12 @@ async function cancel(id) {
   return shownTask(await (await client()).cancelTask({ id, tenant: "", metadata: undefined }));
 }
 
+/** The parts of what the user said, as the task's history has them. */
+async function saidByUser(id) {
+  const { history } = await (await client()).getTask({ id, tenant: "" });
+  return history.filter(({ role }) => role === Role.ROLE_USER).flatMap(({ parts }) => partsOf(parts));
+}
+
 /** The message must be refused for what it says. */
 const expectRefused = (call) => expectError(RequestMalformedError, call);
 
@@ -205,6 +243,10 @@ function recording(name, wanted) {
     const { answer, ...task } = told;
     const { answer: none, ...stored } = await look(told.taskId);
     expectEqual("the stored task", stored, task);
+    if (files.length > 0) {
+      const sent = files.map(({ kind, name, mediaType, value }) => ({ kind, value, name, mediaType }));
+      expectEqual("what the history says of the user", await saidByUser(told.taskId), sent);
+    }
 
     const names = text === undefined ? [] : ["answer"];
     const whole = {
@@ -226,10 +268,11 @@ function recording(name, wanted) {
   };
 }
 
-const asked = { client, message, send, stream, follow, ask, look, followTask, cancel, expectRefused };
-const judge = { app, baseUrl, replayUrl, transport, FINAL, answerOf, textOf, expectState, ...asked };
-// an agent without a memory cannot have a second turn
-const agent = Object.entries(core(judge)).filter(([name]) => (suite.memory ?? true) || name !== "second-turn");
+const asked = { client, message, send, stream, follow, ask, look, saidByUser, nameOf, followTask, cancel, expectRefused };
+const judge = { app, version, fetchedCard, replayUrl, transport, FINAL, answerOf, textOf, expectState, ...asked };
+// an agent without a memory cannot have a second turn, and A2A 0.3 has no lists over JSON-RPC
+const lacks = [...((suite.memory ?? true) ? [] : ["second-turn"]), ...(hasOldCard ? ["list"] : [])];
+const agent = Object.entries(core(judge)).filter(([name]) => !lacks.includes(name));
 const known = demos(judge);
 const checks = [
   ...(suite.core ? agent : []),

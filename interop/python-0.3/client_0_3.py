@@ -164,6 +164,13 @@ async def look(task_id):
         return shown_task(await agent.get_task(TaskQueryParams(id=task_id)))
 
 
+async def said_by_user(task_id):
+    """The parts of what the user said, as the task's history has them."""
+    async with await client() as agent:
+        task = await agent.get_task(TaskQueryParams(id=task_id))
+    return [part for said in task.history or [] if said.role == Role.user for part in parts_of(said.parts)]
+
+
 async def follow(task_id, begun):
     """Follows a task to its end; `begun` is set with the first event."""
 
@@ -195,6 +202,18 @@ async def expect_error(codes, call):
         return expect(error.status_code in statuses, f"the error is {error!r}")
     except grpc.aio.AioRpcError as error:
         return expect(error.code() in statuses, f"the error is {error!r}")
+    raise Wrong("the answer is no error")
+
+
+async def expect_no_stream(codes, events):
+    """Like `expect_error`; but over HTTP+JSON, whatever is no stream is to this client an error of status 400."""
+    if SUITE.transport != "HTTP+JSON":
+        return await expect_error(codes, drained(events))
+    try:
+        await drained(events)
+    except A2AClientHTTPError as error:
+        expect_equal("the error's status", error.status_code, 400)
+        return expect("got 'application/json'" in error.message, f"the error is {error!r}")
     raise Wrong("the answer is no error")
 
 

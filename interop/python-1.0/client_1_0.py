@@ -1,8 +1,9 @@
 """The official Python client of A2A 1.0 in the words of the judge, which are those of neither protocol version."""
 
 import grpc.aio
+import httpx
 
-from a2a.client import ClientConfig, create_client
+from a2a.client import A2ACardResolver, ClientConfig, create_client
 from a2a.helpers.proto_helpers import (
     new_data_part,
     new_message,
@@ -21,9 +22,11 @@ from a2a.types.a2a_pb2 import (
 from a2a.utils.errors import InvalidParamsError
 from google.protobuf.json_format import MessageToDict
 
-from judge import Answer, Part, Shown, Suite, Wrong, expect, expect_equal, joined
+from judge import JSON, Answer, Part, Shown, Suite, Wrong, expect, expect_equal, joined
 
 SUITE = Suite()
+# that of A2A in the interfaces which the client gets to see
+VERSION = "0.3" if SUITE.old_card else "1.0"
 FINAL = {
     TaskState.TASK_STATE_COMPLETED,
     TaskState.TASK_STATE_FAILED,
@@ -32,12 +35,24 @@ FINAL = {
 }
 
 
+async def fetched_card():
+    """The card, cut down to the interfaces of A2A 0.3 if that is what this is about."""
+    async with httpx.AsyncClient() as http:
+        card = await A2ACardResolver(http, SUITE.url).get_agent_card()
+    if SUITE.old_card:
+        old = [each for each in card.supported_interfaces if each.protocol_version.startswith("0.3")]
+        del card.supported_interfaces[:]
+        card.supported_interfaces.extend(old)
+    return card
+
+
 async def client(**config):
     """A client that knows one transport only."""
     transport = {"supported_protocol_bindings": [SUITE.transport]}
     if SUITE.transport == "GRPC":
         transport["grpc_channel_factory"] = grpc.aio.insecure_channel
-    return await create_client(SUITE.url, ClientConfig(**transport, **config))
+    agent = await fetched_card() if SUITE.old_card else SUITE.url
+    return await create_client(agent, ClientConfig(**transport, **config))
 
 
 def message(said, context_id=None, task_id=None):
@@ -61,7 +76,9 @@ def parts_of(parts):
     def part_of(part):
         kind = part.WhichOneof("content")
         value = MessageToDict(part.data) if kind == "data" else getattr(part, kind)
-        return Part(kind, value, part.filename, part.media_type)
+        # A2A 0.3 has no media type for data; what is data is JSON
+        media_type = JSON if kind == "data" and SUITE.old_card else part.media_type
+        return Part(kind, value, part.filename, media_type)
 
     return [part_of(part) for part in parts]
 
@@ -158,6 +175,13 @@ async def ask(parts, task_id=None, context_id=None, streaming=True, accepted=Non
 async def look(task_id):
     async with await client() as agent:
         return shown_task(await agent.get_task(GetTaskRequest(id=task_id)))
+
+
+async def said_by_user(task_id):
+    """The parts of what the user said, as the task's history has them."""
+    async with await client() as agent:
+        task = await agent.get_task(GetTaskRequest(id=task_id))
+    return [part for said in task.history if said.role == Role.ROLE_USER for part in parts_of(said.parts)]
 
 
 async def follow(task_id, begun):

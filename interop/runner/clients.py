@@ -11,7 +11,11 @@ from dataclasses import dataclass
 from runner.processes import INTEROP, TARGET, WORK, build, install, quiet, say
 
 # A2A's names of the transports, and those of the table.
-TRANSPORTS = {"JSONRPC": "JSON-RPC"}
+TRANSPORTS = {"JSONRPC": "JSON-RPC", "HTTP+JSON": "HTTP+JSON", "GRPC": "gRPC"}
+# Whether the gateway speaks gRPC as A2A 0.3 has it (`GRPC_SPEAKS_V03` in src/edge/binding.rs).
+GRPC_SPEAKS_03 = False
+# The gateway's bindings, as they are by default.
+BINDINGS = "jsonrpc,http,grpc"
 
 
 def once(name, files, make):
@@ -39,7 +43,17 @@ class Client:
     # whether it takes the suites; else it has one check for each column of the table
     deep: bool = True
     # the gateway's bindings that it gets to see
-    bindings: str = "jsonrpc,http,grpc"
+    bindings: str = BINDINGS
+    # whether it is one of A2A 1.0 that gets to see a card with the interfaces of A2A 0.3 alone
+    old_card: bool = False
+    # the transports over which it does not send the names of files
+    nameless: tuple = ()
+    # what the table says of it below
+    note: str = ""
+
+    @property
+    def name(self):
+        return f"{self.folder} at {self.a2a}" if self.old_card else self.folder
 
     @property
     def home(self):
@@ -48,7 +62,8 @@ class Client:
     @property
     def rows(self):
         """Each transport that the gateway has, too."""
-        return [(self, transport) for transport in self.transports if transport in TRANSPORTS]
+        lacks = () if GRPC_SPEAKS_03 or self.a2a != "0.3" else ("GRPC",)
+        return [(self, transport) for transport in self.transports if transport not in lacks]
 
 
 @dataclass(kw_only=True, eq=False)
@@ -122,14 +137,32 @@ class Rust(Client):
 
 
 HTTP = ("JSONRPC", "HTTP+JSON")
+OLD_CARD = "It was given a card that names interfaces of A2A 0.3 only."
 
 CLIENTS = [
     Python(folder="python-1.0", script="judge_1_0.py", package="a2a-sdk", title="a2a-sdk (Python)", a2a="1.0"),
     Python(folder="python-0.3", script="judge_0_3.py", package="a2a-sdk", title="a2a-sdk (Python)", a2a="0.3"),
+    Python(
+        folder="python-1.0",
+        script="judge_1_0.py",
+        package="a2a-sdk",
+        title="a2a-sdk (Python)",
+        a2a="0.3",
+        old_card=True,
+        note=OLD_CARD,
+    ),
     JavaScript(folder="js", package="@a2a-js/sdk", title="@a2a-js/sdk", a2a="1.0"),
     JavaScript(folder="js-0.3", package="@a2a-js/sdk", title="@a2a-js/sdk", a2a="0.3", deep=False),
+    JavaScript(
+        folder="js",
+        package="@a2a-js/sdk",
+        title="@a2a-js/sdk",
+        a2a="0.3",
+        old_card=True,
+        nameless=("HTTP+JSON", "GRPC"),
+        note=OLD_CARD,
+    ),
     Rust(folder="rust", package="a2a-client-lf", title="a2a-client-lf (Rust)", a2a="1.0"),
-    # it takes no card that names an address without a scheme, as gRPC has them
     Python(
         folder="adk",
         script="judge_adk.py",
@@ -139,6 +172,7 @@ CLIENTS = [
         transports=HTTP,
         deep=False,
         bindings="jsonrpc,http",
+        note="google-adk refuses cards with a gRPC address, which has no scheme: set `BINDINGS=jsonrpc,http` for it.",
     ),
     Python(
         folder="agent-framework",

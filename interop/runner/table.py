@@ -11,7 +11,7 @@ BEGIN, END = "<!-- interop:begin -->", "<!-- interop:end -->"
 # The columns, and the checks that each of them stands for beside the one of its own name. The recordings are streams,
 # or files.
 COLUMNS = {
-    "card": [],
+    "card": ["grpc-card"],
     "send": ["poll", "get", "list", "unknown-task", "finished-task", "slow-send", "text-only", "json-only"],
     "stream": ["slow-stream"],
     "multi-turn": ["second-turn"],
@@ -33,6 +33,9 @@ COLUMN_OF = {check: column for column, checks in COLUMNS.items() for check in [c
 
 # What a check can come to, and the cell of a column all of whose checks came to it.
 CELLS = {"PASS": "yes", "FAIL": "NO", "REFUSED": "refused", "LACKS": "–"}
+
+# The marks of what is said below the table.
+MARKS = "¹²³"
 
 LEGEND = """\
 `yes`: every check of the column passed, each of them on what was answered. `refused`: the gateway has no push
@@ -75,18 +78,25 @@ def markdown(head, lines):
     return "\n".join("| " + " | ".join(line) + " |" for line in [head, rule, *lines])
 
 
+def notes(clients):
+    """What is said below the table, each with its mark."""
+    return dict(zip(dict.fromkeys(client.note for client in clients if client.note), MARKS))
+
+
 def table(results):
     """`results`: the verdicts of each client and transport."""
     lines = []
+    marks = notes(client for client, _ in results)
     for (client, transport), verdicts in results.items():
         row = cells(verdicts)
-        lines.append([client.title, client.version(), client.a2a, TRANSPORTS[transport], *row.values()])
+        title = f"{client.title} {marks.get(client.note, '')}".rstrip()
+        lines.append([title, client.version(), client.a2a, TRANSPORTS[transport], *row.values()])
     return markdown(["client", "version", "A2A", "transport", *COLUMNS], lines)
 
 
 def report(results):
     """Every check of every client, for `.interop/report.md`."""
-    names = {row: f"{row[0].folder} {TRANSPORTS[row[1]]}" for row in results}
+    names = {row: f"{row[0].name} {TRANSPORTS[row[1]]}" for row in results}
     outcomes = {row: {(v.suite, v.check): v.outcome for v in verdicts} for row, verdicts in results.items()}
     lines = []
     for suite, check in dict.fromkeys(key for row in results for key in outcomes[row]):
@@ -96,14 +106,15 @@ def report(results):
     (WORK / "report.md").write_text(f"{whole}\n", encoding="utf-8")
 
 
-def in_readme(block, check):
-    """Puts the table into README.md, or only compares; gives what differs then."""
+def in_readme(block, clients, check):
+    """Puts the table of these clients into README.md, or only compares; gives what differs then."""
     before = README.read_text(encoding="utf-8")
     head, begin, rest = before.partition(BEGIN)
     _, end, tail = rest.partition(END)
     if not (begin and end):
         return f"README.md has no {BEGIN} … {END}"
-    after = f"{head}{BEGIN}\n{block}\n\n{LEGEND}\n{END}{tail}"
+    below = "\n\n".join(["", LEGEND, *(f"{mark} {note}" for note, mark in notes(clients).items())])
+    after = f"{head}{BEGIN}\n{block}{below}\n{END}{tail}"
     if not check:
         README.write_text(after, encoding="utf-8")
         return None

@@ -86,6 +86,11 @@ impl Caller {
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
     }
+
+    /// Whether both are the same caller, whatever tenants they name.
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
 }
 
 /// Draws new identifiers. One value of it serves the whole program; tests inject a counting one.

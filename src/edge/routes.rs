@@ -8,15 +8,18 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn;
 use axum::response::Response;
 use axum::routing::{MethodRouter, any, get, post};
-use http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use http::{HeaderName, HeaderValue, Method, header};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
 use super::binding::{Binding, Bindings};
 use super::discovery::{self, Cards};
+use super::error::WireError;
 use super::headers::{EXTENSIONS, EXTENSIONS_03};
+use super::rest::reply::NEXT_PAGE;
 use super::{answer, files, grpc, jsonrpc, ops, rest};
 use crate::core::engine::Engine;
+use crate::core::error::Error;
 use crate::core::ids::IdSource;
 use crate::core::progress::Level;
 use crate::core::reader::Closing;
@@ -70,23 +73,15 @@ pub fn router(edge: Arc<Edge>, grpc_elsewhere: bool) -> Router {
     let has_grpc = !grpc_elsewhere && edge.settings.bindings.has(Binding::Grpc);
     let grpc = has_grpc.then(|| grpc::routes(Arc::clone(&edge)));
     let on = |binding| edge.settings.bindings.has(binding);
-    let mut router = Router::new()
+    let (has_rpc, has_http) = (on(Binding::JsonRpc), on(Binding::Http));
+    let router = Router::new()
         .route("/.well-known/agent-card.json", get(discovery::card))
         .route("/.well-known/agent.json", get(discovery::card))
         .route("/agentcard", get(discovery::legacy_card))
         .route("/files/{id}", get(files::file))
         .route("/health", get(ops::health))
         .route("/ready", get(ops::ready));
-    let (has_rpc, has_http) = (on(Binding::JsonRpc), on(Binding::Http));
-    if has_rpc {
-        router = router
-            .route("/", post(jsonrpc::serve))
-            .route("/a2a", post(jsonrpc::serve))
-            .route("/a2a/", post(jsonrpc::serve))
-            .route("/tasks/get", beside_http(has_http).post(jsonrpc::serve_get))
-            .route("/tasks/list", beside_http(has_http).post(jsonrpc::serve_list))
-            .route("/tasks/cancel", beside_http(has_http).post(jsonrpc::serve_cancel));
-    }
+    let router = if has_rpc { router.merge(rpc(has_http)) } else { router };
     let router = if has_http { router.fallback(rest::serve) } else { router.fallback(rest::nothing) };
     let router = router
         .with_state(edge)
@@ -102,6 +97,18 @@ pub fn router(edge: Arc<Edge>, grpc_elsewhere: bool) -> Router {
         None => router,
     };
     router.layer(from_fn(move |request, next| grpc::refuse_strays(has_grpc, request, next)))
+}
+
+/// The routes of JSON-RPC, and those of the `message.send` dialect that are posted to.
+fn rpc(has_http: bool) -> Router<Arc<Edge>> {
+    Router::new()
+        .route("/", post(jsonrpc::serve))
+        .route("/a2a", post(jsonrpc::serve))
+        .route("/a2a/", post(jsonrpc::serve))
+        .route("/tasks/get", beside_http(has_http).post(jsonrpc::serve_get))
+        .route("/tasks/list", beside_http(has_http).post(jsonrpc::serve_list))
+        .route("/tasks/cancel", beside_http(has_http).post(jsonrpc::serve_cancel))
+        .layer(CatchPanicLayer::custom(panicked_rpc))
 }
 
 /// What the other verbs of a path of the `message.send` dialect are for: the task of that name, over HTTP+JSON.
@@ -120,6 +127,7 @@ fn cors(origins: &Origins) -> Option<CorsLayer> {
         header::RETRY_AFTER,
         HeaderName::from_static(EXTENSIONS),
         HeaderName::from_static(EXTENSIONS_03),
+        NEXT_PAGE,
     ];
     let layer = CorsLayer::new()
         .allow_origin(origin)
@@ -130,10 +138,50 @@ fn cors(origins: &Origins) -> Option<CorsLayer> {
     Some(layer)
 }
 
-fn panicked(panic: Box<dyn std::any::Any + Send + 'static>) -> Response {
+fn panicked_rpc(panic: Panic) -> Response {
+    let mut body = br#"{"jsonrpc":"2.0","id":null,"error":"#.to_vec();
+    let error = WireError::from(noted(panic));
+    error.write_rpc(&mut body);
+    body.push(b'}');
+    answer::json(error.status, body)
+}
+
+fn panicked(panic: Panic) -> Response {
+    let mut body = Vec::new();
+    let error = WireError::from(noted(panic));
+    error.write_http(&mut body);
+    answer::json(error.status, body)
+}
+
+/// What a handler panicked with.
+pub(super) type Panic = Box<dyn std::any::Any + Send + 'static>;
+
+/// Writes a panic down; gives what its caller is told.
+pub(super) fn noted(panic: Panic) -> Error {
     let text = panic.downcast_ref::<&str>().copied().map(str::to_owned);
     let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
     tracing::error!(panic = text, "a request handler panicked");
-    let body = r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32603,"message":"internal error"}}"#;
-    answer::json(StatusCode::INTERNAL_SERVER_ERROR, body)
+    Error::Internal(String::new())
+}
+
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
+    use serde_json::Value;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_told_in_the_form_of_its_route_without_what_it_says() {
+        let answers =
+            [(panicked(Box::new("secret")), 500), (panicked_rpc(Box::new("secret".to_owned())), -32603)];
+        for (answer, code) in answers {
+            assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
+            let body = axum::body::to_bytes(answer.into_body(), usize::MAX).await.unwrap();
+            let body: Value = serde_json::from_slice(&body).unwrap();
+            assert_eq!(body["error"]["code"], code);
+            assert_eq!(body.get("jsonrpc").is_some(), code < 0);
+            assert!(!body.to_string().contains("secret"), "{body}");
+        }
+    }
 }

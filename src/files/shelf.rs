@@ -239,11 +239,12 @@ impl Shelf {
         Ok(Shelved { id, size, small: small.map(BytesMut::freeze) })
     }
 
-    /// The caller's file of this id. Nothing if there is none, or if it is somebody else's.
+    /// The caller's file of this id, whatever tenant it is kept for: who fetches a file has no more than its address.
+    /// Nothing if there is none, or if it is somebody else's.
     pub fn get(&self, id: &FileId, caller: &Caller) -> Option<FileEntry> {
         let state = self.inner.state();
         let entry = state.entries.get(state.ages.get(id)?)?;
-        (entry.meta.owner == *caller).then(|| FileEntry(entry.clone()))
+        entry.meta.owner.is_same_as(caller).then(|| FileEntry(entry.clone()))
     }
 
     /// Takes away the files of a task; gives how many.

@@ -251,6 +251,11 @@ async fn other_callers_get_nothing() {
         assert!(stage.shelf.get(&id, &other).is_none(), "{other:?}");
     }
     assert!(stage.shelf.get(&FileId::from("../x"), &owner).is_none());
+
+    let of_a_tenant = FileMeta { owner: owner.clone().in_tenant("acme"), ..meta("t") };
+    let id = stage.shelf.put(of_a_tenant, pieces(&["theirs"])).await.unwrap().id;
+    assert!(stage.shelf.get(&id, &owner).is_some());
+    assert!(stage.shelf.get(&id, &Caller::anonymous().in_tenant("acme")).is_none());
 }
 
 #[tokio::test]

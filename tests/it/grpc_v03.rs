@@ -88,7 +88,7 @@ async fn o02_o03_o12_a_turn_is_streamed_to_its_final_and_read() {
     assert_eq!(content[0].part, Some(v03::Content::Text("a b".to_owned())));
 
     let mut unsaid = said("at once", "d");
-    unsaid.configuration = None;
+    unsaid.configuration = Some(v03::SendMessageConfiguration::default());
     let unsaid = sent(&channel, unsaid).await;
     assert_eq!(state(unsaid.status.as_ref()), TaskState::Submitted, "what is not said is false");
     gateway.client.until(&unsaid.id, "TASK_STATE_COMPLETED").await;
@@ -108,7 +108,7 @@ async fn o04_o06_a_task_is_followed_and_canceled_by_its_name() {
     let gateway = Gateway::before(&dify, &[]).await;
     let channel = channel(gateway.addr).await;
     let mut request = said("x", "c");
-    request.configuration = None;
+    request.configuration = Some(v03::SendMessageConfiguration::default());
     let name = format!("tasks/{}", sent(&channel, request).await.id);
     let follow = Request::new(v03::TaskSubscriptionRequest { name: name.clone() });
     let mut events = stream(channel.clone(), "TaskSubscription", follow).await.expect("a stream");

@@ -36,6 +36,7 @@ mod protocol;
 mod replay;
 mod requirements;
 mod rest;
+mod rest_http;
 mod rest_v03;
 mod sending;
 mod steps;

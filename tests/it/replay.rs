@@ -1,5 +1,5 @@
-//! Every recorded stream of every kind of app, replayed through the whole gateway, in all three dialects and over gRPC in
-//! both of its versions, streamed and blocking.
+//! Every recorded stream of every kind of app, replayed through the whole gateway, in all three dialects, over JSON-RPC,
+//! HTTP+JSON and gRPC in both versions, streamed and blocking.
 //!
 //! The snapshots show the order of events and how each ends; the text is compared byte for byte with a plain
 //! reading of the recording, and between the dialects; so are outputs and what a run that waits asks.
@@ -10,10 +10,14 @@ use std::fmt::Write;
 use serde_json::{Value, json};
 
 use super::support::client::{send, send_03, send_old};
-use super::support::heard::{Heard, hear};
+use super::support::heard::{Heard, hear, hear_http};
 use super::support::plain::{plain_reading, referred};
+use super::support::rest::send_03_http;
 use super::support::wires::{Method, Wire, plain};
-use super::support::{FakeDify, Gateway, Received, Recorded, Reply, Step, recorded};
+use super::support::{FakeDify, Gateway, Received, Recorded, Reply, Rest, Step, recorded};
+
+const GRPC: &str = "gRPC";
+const GRPC_03: &str = "gRPC 0.3";
 
 /// One recorded stream.
 #[derive(Clone)]
@@ -36,7 +40,8 @@ impl Recording {
         if !is_stream || is_joined {
             return None;
         }
-        let pieces = if name.starts_with("raw_chunked") { chunks(&body) } else { vec![body.clone()] };
+        let pieces =
+            if name.starts_with("raw_chunked") { recorded::chunks(&body) } else { vec![body.clone()] };
         let only_pings = !body.windows(5).any(|five| five == b"data:");
         let stays_open = only_pings && !name.ends_with("_until_the_end");
         Some(Self { name, pieces, stays_open })
@@ -80,23 +85,6 @@ impl Recording {
     }
 }
 
-/// The pieces of a body that was recorded with its chunked coding (RFC 9112 §7.1).
-fn chunks(mut coded: &[u8]) -> Vec<Vec<u8>> {
-    let mut pieces = Vec::new();
-    loop {
-        let at = coded.windows(2).position(|two| two == b"\r\n").expect("a chunk's size");
-        let size = std::str::from_utf8(&coded[..at]).expect("ASCII");
-        let size = usize::from_str_radix(size, 16).expect("a size");
-        coded = &coded[at + 2..];
-        if size == 0 {
-            assert_eq!(coded, b"\r\n", "nothing comes after the last chunk");
-            return pieces;
-        }
-        pieces.push(coded[..size].to_vec());
-        coded = coded[size..].strip_prefix(b"\r\n").expect("the end of a chunk");
-    }
-}
-
 /// The recordings of one version that are streams in answer to messages.
 fn recordings(version: &str) -> Vec<Recording> {
     recorded::all(version).iter().filter_map(|file| Recording::read(file)).collect()
@@ -105,7 +93,7 @@ fn recordings(version: &str) -> Vec<Recording> {
 /// Whether the outputs that a client got, in a text of JSON, are those of the recording.
 fn check_outputs(what: &str, heard: &Heard, text: &str, expected: &str) {
     let whole: Value = serde_json::from_str(expected).expect("JSON");
-    if what.contains("in gRPC") && !expected.contains("__dify__file__") {
+    if what.contains("gRPC") && !expected.contains("__dify__file__") {
         // Its numbers are doubles.
         assert_eq!(plain(&heard.outputs), plain(&whole), "{what}");
     } else if expected.contains("__dify__file__") {
@@ -199,8 +187,12 @@ async fn called_by_grpc(gateway: &Gateway, wire: Wire, is_stream: bool, params: 
     events.iter().map(|event| format!("data: {}\n\n", wrapped(event))).collect()
 }
 
-/// Calls and gives the whole body as text.
+/// Calls a method, or posts to a path of HTTP+JSON, and gives the whole body as text.
 async fn called(gateway: &Gateway, method: &str, params: &Value) -> String {
+    if method.starts_with('/') {
+        let post = Rest::of(gateway).request(reqwest::Method::POST, method).json(params);
+        return post.send().await.expect("an answer").text().await.expect("a body");
+    }
     let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
     gateway.client.post(&body).await.text().await.expect("a body")
 }
@@ -229,36 +221,44 @@ async fn replay_one(version: &str, place: &Place, recording: &Recording, shown: 
     writeln!(shown, "{name}").expect("written");
     let mut ends = Vec::new();
     let mut question = String::new();
-    let mut order = Vec::new();
+    let mut orders: HashMap<&str, Vec<String>> = HashMap::new();
     for (dialect, stream, block) in [
         ("1.0", "SendStreamingMessage", "SendMessage"),
-        ("gRPC", "", ""),
-        ("gRPC 0.3", "", ""),
         ("0.3", "message/stream", "message/send"),
         ("message.send", "message.send", "message.send"),
+        ("1.0", "/message:stream", "/message:send"),
+        ("0.3", "/v1/message:stream", "/v1/message:send"),
+        ("1.0", GRPC, GRPC),
+        // Of 0.3 too the client here tells everything in the form of 1.0.
+        ("1.0", GRPC_03, GRPC_03),
     ] {
+        let is_rest = stream.starts_with('/');
         for is_stream in [true, false] {
-            let context = format!("{name}-{dialect}-{is_stream}");
+            let method = if is_stream { stream } else { block };
+            let context = format!("{name}-{method}-{is_stream}");
             let mut params = match dialect {
-                "1.0" | "gRPC" | "gRPC 0.3" => send(name, Some(&context)),
+                "1.0" => send(name, Some(&context)),
+                "0.3" if is_rest => send_03_http(name, &context),
                 "0.3" => send_03(name, Some(&context)),
                 _ => send_old(name, &context),
             };
             if dialect == "message.send" {
                 params["configuration"]["stream"] = is_stream.into();
             }
-            let text = match dialect {
-                "gRPC" => called_by_grpc(gateway, Wire::GrpcV1, is_stream, &params).await,
-                "gRPC 0.3" => called_by_grpc(gateway, Wire::GrpcV03, is_stream, &params).await,
-                _ => called(gateway, if is_stream { stream } else { block }, &params).await,
+            let text = match method {
+                GRPC => called_by_grpc(gateway, Wire::GrpcV1, is_stream, &params).await,
+                GRPC_03 => called_by_grpc(gateway, Wire::GrpcV03, is_stream, &params).await,
+                _ => called(gateway, method, &params).await,
             };
-            let what = format!("{version} {name} in {dialect}, stream: {is_stream}");
-            let heard = if is_stream {
-                hear(if dialect.starts_with("gRPC") { "1.0" } else { dialect }, &text)
-            } else {
-                let answer: Value = serde_json::from_str(&text).expect("JSON");
-                let result = answer["result"].get("task").unwrap_or(&answer["result"]);
-                Heard::of_task(dialect, result)
+            let what = format!("{version} {name} with {method}, stream: {is_stream}");
+            let heard = match (is_stream, is_rest) {
+                (true, false) => hear(dialect, &text),
+                (true, true) => hear_http(dialect, &text),
+                (false, true) => Heard::of_task_over_http(dialect, &text),
+                (false, false) => {
+                    let answer: Value = serde_json::from_str(&text).expect("JSON");
+                    Heard::of_task(dialect, answer["result"].get("task").unwrap_or(&answer["result"]))
+                }
             };
             assert_eq!(heard.text, plain.text, "{what}");
             check_asked(&what, &heard, &plain.forms);
@@ -266,8 +266,8 @@ async fn replay_one(version: &str, place: &Place, recording: &Recording, shown: 
                 Some(outputs) => check_outputs(&what, &heard, &text, outputs),
                 None => assert!(!text.contains("\"artifactId\":\"outputs\""), "{what}: {text}"),
             }
-            if is_stream && dialect.starts_with("gRPC") {
-                assert_eq!(heard.order, order, "{what}: as in JSON-RPC");
+            if let Some(order) = orders.get(dialect).filter(|_| is_stream) {
+                assert_eq!(&heard.order, order, "{what}: as over JSON-RPC");
             } else if is_stream {
                 let files = if heard.files.is_empty() {
                     String::new()
@@ -275,7 +275,7 @@ async fn replay_one(version: &str, place: &Place, recording: &Recording, shown: 
                     format!(" [{}]", heard.files.join(" "))
                 };
                 writeln!(shown, "  {dialect}: {}{files}", heard.order.join(" ")).expect("written");
-                order = heard.order;
+                orders.insert(dialect, heard.order);
             }
             ends.push((heard.end, heard.files));
             question = heard.question;

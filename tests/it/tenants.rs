@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 
+use super::files::sent;
+use super::files_out::{ALLOW, both_files, document, run_with_files};
 use super::support::client::send;
+use super::support::say::{artifact, say};
 use super::support::{FakeDify, Gateway};
 
 async fn said_by(gateway: &Gateway, tenant: Value) -> String {
@@ -42,4 +45,19 @@ async fn v14_what_belongs_to_one_tenant_is_not_found_under_another() {
     let same = said_by(&gateway, json!("")).await;
     let anonymous = gateway.client.result("ListTasks", &json!({"contextId": "c"})).await;
     assert_eq!(anonymous["totalSize"], 2, "the empty tenant is none: {same}");
+}
+
+#[tokio::test]
+async fn the_files_of_a_tenant_are_at_the_addresses_that_its_tasks_give() {
+    let server = both_files().await;
+    let app = run_with_files(&server).await;
+    let gateway = app.gateway(&[ALLOW]).await;
+    let mut params = say(document());
+    params["tenant"] = "acme".into();
+    let task = sent(&gateway.client, &params).await;
+    let part = &artifact(&task, "file-1").expect("a file")["parts"][0];
+    let address = part["url"].as_str().expect("an address");
+    let response = gateway.client.http.get(address).send().await.expect("an answer");
+    assert_eq!(response.status(), 200, "{address}");
+    assert_eq!(response.text().await.expect("a body"), "hello there");
 }

@@ -164,11 +164,12 @@ async fn cancel(suite: &Suite) -> Result<()> {
 
 async fn resubscribe(suite: &Suite) -> Result<()> {
     let whole = format!("{} one two three four five six seven eight nine ten", nonce());
+    // made before: the turn does not wait for it
+    let other = suite.client().await?;
     let mut first = suite.stream(&format!("drip 150 {whole}"), None).await?;
     while first.answer.pieces.len() < 3 {
         ensure!(first.advance().await?, "the stream never had three deltas");
     }
-    let other = suite.client().await?;
     let second = async {
         let events = other.subscribe_to_task(&subscribe_request(&first.task_id)).await?;
         Follower::begin(events).await?.finish().await

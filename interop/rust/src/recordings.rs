@@ -5,7 +5,7 @@ use anyhow::{Result, ensure};
 
 use crate::answer::text_of;
 use crate::judge::{Suite, Wanted, check, expect_equal};
-use crate::shown::{Send, as_doubles, fetched, look};
+use crate::shown::{Send, as_doubles, fetched, look, said_by_user};
 
 pub async fn run(suite: &Suite) -> usize {
     let mut failed = 0;
@@ -34,6 +34,9 @@ async fn recording(suite: &Suite, case: &str, wanted: &Wanted) -> Result<()> {
         expect_equal("the state", &told.state, &TaskState::Completed)?;
     }
     expect_equal("the stored task", &look(suite, &told.id).await?, &told)?;
+    if !files.is_empty() {
+        expect_equal("what the history says of the user", &said_by_user(suite, &told.id).await?, &files)?;
+    }
 
     let mut names: Vec<&str> = text.iter().map(|_| "answer").collect();
     if let Some(reasoning) = &wanted.reasoning {

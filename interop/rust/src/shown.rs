@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use a2a::{Part, PartContent, SendMessageConfiguration, Task, TaskState, TaskStatus};
+use a2a::{Part, PartContent, Role, SendMessageConfiguration, Task, TaskState, TaskStatus};
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
 
@@ -145,6 +145,13 @@ pub async fn follow(suite: &Suite, id: &str) -> Result<Follower> {
 
 pub async fn look(suite: &Suite, id: &str) -> Result<Shown> {
     Ok(Shown::of(suite.client().await?.get_task(&get_request(id)).await?))
+}
+
+/// The parts of what the user said, as the task's history has them.
+pub async fn said_by_user(suite: &Suite, id: &str) -> Result<Vec<Part>> {
+    let task = suite.client().await?.get_task(&get_request(id)).await?;
+    let said = task.history.into_iter().flatten().filter(|message| message.role == Role::User);
+    Ok(said.flat_map(|message| message.parts).collect())
 }
 
 pub async fn cancel(suite: &Suite, id: &str) -> Result<Shown> {

@@ -1,11 +1,11 @@
 //! The demo app that writes a report from a form.
 
-use a2a::{Part, TaskState};
-use anyhow::{Context as _, Result, ensure};
+use a2a::{Part, PartContent, TaskState};
+use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::{Value, json};
 
 use crate::judge::{Suite, expect_equal};
-use crate::shown::{Send, Shown, as_doubles, fetched, look};
+use crate::shown::{Send, Shown, as_doubles, fetched, look, said_by_user};
 
 const NOTES: &[u8] = b"Tea came to Europe in 1610.\n";
 
@@ -41,13 +41,18 @@ async fn expect_report(shown: &Shown, begins: &str, words: usize) -> Result<()> 
 
 async fn form_and_file(suite: &Suite) -> Result<()> {
     let file = Part::raw(NOTES.to_vec()).with_filename("notes.txt").with_media_type("text/plain");
-    let send = Send::new(vec![Part::data(json!({"topic": "tea", "words": 50})), file]);
+    let send = Send::new(vec![Part::data(json!({"topic": "tea", "words": 50})), file.clone()]);
     let (shown, answer) = send.watch(suite).await?;
     ensure!(answer.pieces.len() > 1, "the text came in one piece");
     let account = "# Report: tea\n\nThis report gives an account of tea.";
     let begins = format!("{account} It rests on notes.txt ({} bytes).", NOTES.len());
     expect_report(&shown, &begins, 50).await?;
-    expect_equal("the task as it is kept", &look(suite, &shown.id).await?, &shown)
+    expect_equal("the task as it is kept", &look(suite, &shown.id).await?, &shown)?;
+    let said = said_by_user(suite, &shown.id).await?;
+    let [form, files @ ..] = said.as_slice() else { bail!("the history has nothing of the user") };
+    let PartContent::Data(form) = &form.content else { bail!("the form in the history is {form:?}") };
+    expect_equal("the form in the history", form, &as_doubles(&json!({"topic": "tea", "words": 50})))?;
+    expect_equal("the files in the history", &files.to_vec(), &vec![file])
 }
 
 async fn text_only(suite: &Suite) -> Result<()> {

@@ -41,15 +41,16 @@ const STATES: [(&str, i32, Option<TaskState>); 10] = [
     ("TASK_STATE_AUTH_REQUIRED", 8, Some(TaskState::AuthRequired)),
 ];
 
-/// `SendMessageRequest`. ProtoJSON leaves false away, so that an absent `blocking` is false, unlike over JSON-RPC; a
-/// message in the form of JSON-RPC is taken with the meaning that it has there.
+/// `SendMessageRequest`. It waits where nothing is said of that, as over JSON-RPC (A2A 0.3 §3.4.1). But ProtoJSON leaves
+/// false away, so that a configuration without `blocking` says false; beside a message in the form of JSON-RPC it says
+/// what it does there.
 pub fn send<F: FileBytes>(params: &Members<'_>) -> Option<Send> {
     let read = message_field(params).and_then(|field| {
         let members = field.object()?;
         Some((message::<F>(&members), members.field("content").is_none()))
     });
-    let waits_unsaid = read.as_ref().is_some_and(|(_, is_rpc_form)| *is_rpc_form);
-    let mut waits = None;
+    let is_rpc_form = read.as_ref().is_some_and(|(_, is_rpc_form)| *is_rpc_form);
+    let mut waits = true;
     let mut limit = None;
     let mut wants_push = false;
     let mut accepted = Accepted::default();
@@ -57,7 +58,7 @@ pub fn send<F: FileBytes>(params: &Members<'_>) -> Option<Send> {
         && let Some(configuration) = field.object()
     {
         accepted = Accepted::new(strings(&configuration, "acceptedOutputModes"));
-        waits = configuration.field("blocking").and_then(|flag| flag.boolean());
+        waits = configuration.field("blocking").and_then(|flag| flag.boolean()).unwrap_or(is_rpc_form);
         limit = history(&configuration);
         wants_push = configuration.field("pushNotification").is_some()
             || configuration.field("pushNotificationConfig").is_some();
@@ -65,7 +66,7 @@ pub fn send<F: FileBytes>(params: &Members<'_>) -> Option<Send> {
     let metadata = metadata(params);
     Some(Send {
         message: read?.0?,
-        return_immediately: !waits.unwrap_or(waits_unsaid),
+        return_immediately: !waits,
         history_length: limit,
         metadata,
         accepted,

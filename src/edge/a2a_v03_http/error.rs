@@ -6,13 +6,18 @@ use http::StatusCode;
 use crate::edge::error::WireError;
 use crate::edge::json::ObjectWriter;
 
-/// Appends `{"code","message","type","data"}`: the JSON-RPC code and the name of the error's class, each of which some
-/// client goes by, and the details of 1.0.
+/// Where the official Java client has its errors.
+const JAVA_PACKAGE: &str = "io.a2a.spec";
+
+/// Appends `{"code","message","type","error","data"}`: the JSON-RPC code for the JavaScript client, the name of the
+/// error's class for the Python one and with its package for the Java one, which breaks off where there is none, and the
+/// details of 1.0.
 pub fn write(buf: &mut Vec<u8>, error: &WireError) {
     let mut body = ObjectWriter::open(buf);
     body.number("code", error.code);
     body.str("message", &error.message);
     body.str("type", class_name(error));
+    body.str("error", &format!("{JAVA_PACKAGE}.{}", java_class_name(error)));
     error.write_details(body.member("data"));
     body.close();
 }
@@ -34,6 +39,14 @@ pub fn class_name(error: &WireError) -> &'static str {
         -32602 => "InvalidParamsError",
         -32700 => "JSONParseError",
         _ => "InternalError",
+    }
+}
+
+/// The same in Java, which has the name that 0.3 has for it (A2A 0.3 §8.2).
+fn java_class_name(error: &WireError) -> &'static str {
+    match error.code {
+        -32007 => "AuthenticatedExtendedCardNotConfiguredError",
+        _ => class_name(error),
     }
 }
 

@@ -16,10 +16,10 @@ use crate::core::ids::{ContextId, IdSource, TaskId};
 use crate::core::task::Task;
 use crate::edge::dialect::{Call, Dialect, EarlyError, Operation, Page, Request, StreamEncoder, StreamEnd};
 use crate::edge::error::{EdgeError, WireError};
-use crate::edge::json::read_params;
+use crate::edge::json::{read_params, write_list};
+use crate::edge::objects;
 use crate::edge::updates::Updates;
 use crate::edge::view::View;
-use crate::edge::{objects, page};
 
 pub use decode::{ONE_FILE, ONE_KIND};
 use encode::Words;
@@ -81,9 +81,9 @@ impl<F: FileBytes> Dialect for V03Http<F> {
         objects::task::<Words<F>>(buf, task, view);
     }
 
-    /// 0.3 names the list (§3.5.6) but not its form; this is that of 1.0 with tasks of 0.3.
+    /// Just the tasks (A2A 0.3 §7.3, `tasks/list`). Where the next page begins is told in a header.
     fn list_result(&self, buf: &mut Vec<u8>, page: &Page<'_>, view: &View) {
-        page::write::<Words<F>>(buf, page, view);
+        write_list(buf, page.tasks, |buf, task| objects::task::<Words<F>>(buf, task, view));
     }
 
     /// The whole body of an answer that refuses.

@@ -9,6 +9,7 @@ use crate::core::ids::CountingIds;
 use crate::core::message::{Content, Role};
 use crate::core::state::TaskState;
 use crate::core::task::Task;
+use crate::edge::a2a_v03_http::{Once, Twice, V03Http};
 use crate::edge::dialect::{Call, Dialect, Operation, Page, StreamEnd};
 use crate::edge::testing::{asking, call, completed, failed, json, message, streamed, submitted, text};
 use crate::edge::view::View;
@@ -276,8 +277,9 @@ proptest! {
     #[test]
     fn no_json_makes_a_decoder_panic(text in any_json()) {
         let params: Box<RawValue> = serde_json::from_str(&text).unwrap();
+        let over_http: [&dyn Dialect; 2] = [&V03Http::<Once>::DIALECT, &V03Http::<Twice>::DIALECT];
         let dialects: [&dyn Dialect; 3] = [&V1, &crate::edge::a2a_v03::V03, &crate::edge::legacy::Legacy];
-        for dialect in dialects {
+        for dialect in dialects.into_iter().chain(over_http) {
             for operation in [Operation::Send, Operation::Get, Operation::List, Operation::Cancel] {
                 drop(dialect.call(operation, Some(&params), &CountingIds::default()));
             }

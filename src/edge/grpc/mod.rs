@@ -28,7 +28,6 @@ pub mod stream;
 pub mod v03;
 pub mod value;
 
-use std::any::Any;
 use std::sync::Arc;
 
 use axum::Router;
@@ -43,9 +42,8 @@ use self::call::Service;
 use self::service::ServiceV1;
 use self::v03::ServiceV03;
 use super::error::{EdgeError, WireError};
-use super::json::ObjectWriter;
+use super::routes::{Panic, noted};
 use super::{Edge, answer};
-use crate::core::error::Error;
 
 /// The routes of gRPC.
 pub fn routes(edge: Arc<Edge>) -> Router {
@@ -110,14 +108,7 @@ async fn only_grpc(request: Request, next: Next) -> Response {
     let message = "this path speaks gRPC: send application/grpc over HTTP/2".to_owned();
     let error = WireError { message, ..WireError::from(error) };
     let mut body = Vec::new();
-    let mut object = ObjectWriter::open(&mut body);
-    let mut inner = ObjectWriter::open(object.member("error"));
-    inner.number("code", error.status.as_u16());
-    inner.str("status", error.grpc.as_str());
-    inner.str("message", &error.message);
-    error.write_details(inner.member("details"));
-    inner.close();
-    object.close();
+    error.write_http(&mut body);
     answer::json(error.status, body)
 }
 
@@ -132,11 +123,8 @@ fn is_named(content_type: &[u8]) -> bool {
         || essence.eq_ignore_ascii_case(b"application/grpc+proto")
 }
 
-fn panicked<S: Service>(panic: Box<dyn Any + Send + 'static>) -> Response {
-    let text = panic.downcast_ref::<&str>().copied().map(str::to_owned);
-    let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
-    tracing::error!(panic = text, "a gRPC handler panicked");
-    call::refuse::<S>(Error::Internal(String::new()).into())
+fn panicked<S: Service>(panic: Panic) -> Response {
+    call::refuse::<S>(noted(panic).into())
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ mod read;
 mod write;
 
 pub use depth::{MAX_DEPTH, within_depth};
-pub use read::{Field, Members, read_params};
+pub use read::{Field, Members, read_params, same_name};
 pub use write::{
     ObjectWriter, write_base64, write_list, write_raw, write_str, write_str_body, write_timestamp,
 };

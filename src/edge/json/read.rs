@@ -142,7 +142,7 @@ impl Members<'_> {
 }
 
 /// Whether `given` is the camelCase name `camel` or its snake_case form.
-fn same_name(camel: &str, given: &str) -> bool {
+pub fn same_name(camel: &str, given: &str) -> bool {
     if camel == given {
         return true;
     }

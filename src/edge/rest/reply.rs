@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::response::Response;
 use bytes::Bytes;
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderName, HeaderValue, StatusCode, header};
 
 use super::media::Media;
 use super::table::Version;
@@ -13,7 +13,11 @@ use crate::edge::answer::{self, Ready};
 use crate::edge::dialect::Dialect;
 use crate::edge::error::{EdgeError, WireError};
 use crate::edge::exchange::{Answer, Begun, Followed};
+use crate::edge::page;
 use crate::edge::sse::{Events, Wrap};
+
+/// Where a list of 0.3 says how to ask for its next page: with this as the `pageToken`.
+pub const NEXT_PAGE: HeaderName = HeaderName::from_static("x-next-page-token");
 
 /// How one request is answered.
 #[derive(Clone, Copy)]
@@ -32,7 +36,13 @@ impl Reply {
     /// The answer to a request that was not refused.
     pub async fn with(self, begun: Begun) -> Response {
         let mut response = match begun {
-            Begun::Answer(answer) => answer::json(StatusCode::OK, self.body(&answer)),
+            Begun::Answer(answer) => {
+                let mut response = answer::json(StatusCode::OK, self.body(&answer));
+                if let Some(token) = self.next_page(&answer) {
+                    response.headers_mut().insert(NEXT_PAGE, token);
+                }
+                response
+            }
             Begun::Later(later) => {
                 let work = async move {
                     match later.await {
@@ -69,6 +79,17 @@ impl Reply {
         }
         self.media.name_in(&mut response);
         response
+    }
+
+    /// The token of the next page, for the lists of 0.3, whose bodies have no place for it.
+    fn next_page(self, answer: &Answer) -> Option<HeaderValue> {
+        match (self.version, answer) {
+            (Version::V03, Answer::Page(listed, _)) => {
+                let token = page::next_token(&listed.page());
+                HeaderValue::from_str(&token).ok().filter(|token| !token.is_empty())
+            }
+            _ => None,
+        }
     }
 
     fn body(self, answer: &Answer) -> Bytes {

@@ -62,6 +62,12 @@ impl Heard {
         self.asked = data.map(|part| part["data"].clone()).collect();
     }
 
+    /// The same of an answer over HTTP+JSON.
+    pub fn of_task_over_http(dialect: &str, answer: &str) -> Self {
+        let answer: Value = serde_json::from_str(answer).expect("JSON");
+        Self::of_task(dialect, &as_v1(&answer["task"]))
+    }
+
     /// A task as it is: the answer, the end, the question.
     pub fn of_task(dialect: &str, task: &Value) -> Self {
         let state = task["status"]["state"].as_str().or(task["status"].as_str()).expect("a state");
@@ -89,6 +95,24 @@ impl Heard {
     }
 }
 
+/// A part of 0.3 over HTTP+JSON, a message, or whatever holds them, in the form of 1.0.
+fn as_v1(value: &Value) -> Value {
+    match value {
+        Value::Object(object) => {
+            let one = object.get("data").and_then(|data| data.as_object()).filter(|data| data.len() == 1);
+            let inner = one.and_then(|data| data.get("data"));
+            let renamed = object.iter().map(|(name, value)| match (name.as_str(), inner) {
+                ("content", _) => ("parts".to_owned(), as_v1(value)),
+                ("data", Some(inner)) => (name.clone(), inner.clone()),
+                _ => (name.clone(), as_v1(value)),
+            });
+            renamed.collect()
+        }
+        Value::Array(list) => list.iter().map(as_v1).collect(),
+        other => other.clone(),
+    }
+}
+
 /// `input-required` of `TASK_STATE_INPUT_REQUIRED`.
 fn lower(state: &str) -> String {
     state.trim_start_matches("TASK_STATE_").to_lowercase().replace('_', "-")
@@ -96,6 +120,33 @@ fn lower(state: &str) -> String {
 
 fn part_text(artifact: &Value) -> &str {
     artifact["parts"][0]["text"].as_str().unwrap_or_else(|| panic!("no text in {artifact}"))
+}
+
+/// The same over HTTP+JSON. What a client of 0.3 hears is told in the words that 0.3 has over JSON-RPC.
+pub fn hear_http(dialect: &str, stream: &str) -> Heard {
+    let mut heard = Heard::default();
+    for data in stream.lines().filter_map(|line| line.strip_prefix("data: ")) {
+        let event: Value = serde_json::from_str(data).expect("JSON");
+        assert!(event.get("jsonrpc").is_none(), "{event}");
+        if dialect == "1.0" {
+            hear_v1(&mut heard, &event);
+            continue;
+        }
+        let event = as_v1(&event);
+        let (name, said) = event.as_object().and_then(|event| event.iter().next()).expect("one member");
+        let mut said = said.clone();
+        let kind = match name.as_str() {
+            "statusUpdate" => "status-update",
+            "artifactUpdate" => "artifact-update",
+            other => other,
+        };
+        said["kind"] = kind.into();
+        if let Some(state) = said["status"]["state"].as_str().map(lower) {
+            said["status"]["state"] = state.into();
+        }
+        hear_v03(&mut heard, &said);
+    }
+    heard
 }
 
 pub fn hear(dialect: &str, stream: &str) -> Heard {

@@ -51,6 +51,23 @@ pub fn all(version: &str) -> Vec<PathBuf> {
     files
 }
 
+/// The pieces of a body that was recorded with its chunked coding (RFC 9112 §7.1).
+pub fn chunks(mut coded: &[u8]) -> Vec<Vec<u8>> {
+    let mut pieces = Vec::new();
+    loop {
+        let at = coded.windows(2).position(|two| two == b"\r\n").expect("a chunk's size");
+        let size = std::str::from_utf8(&coded[..at]).expect("ASCII");
+        let size = usize::from_str_radix(size, 16).expect("a size");
+        coded = &coded[at + 2..];
+        if size == 0 {
+            assert_eq!(coded, b"\r\n", "nothing comes after the last chunk");
+            return pieces;
+        }
+        pieces.push(coded[..size].to_vec());
+        coded = coded[size..].strip_prefix(b"\r\n").expect("the end of a chunk");
+    }
+}
+
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/dify")
 }

@@ -2,10 +2,18 @@
 
 use http::{HeaderMap, Method};
 use reqwest::RequestBuilder;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::client::{PATIENCE, Stream};
 use super::{Client, Gateway};
+
+/// A request of 0.3 that waits, as the official clients write it.
+pub fn send_03_http(text: &str, context: &str) -> Value {
+    let id = uuid::Uuid::now_v7().to_string();
+    let message =
+        json!({"messageId": id, "contextId": context, "role": "ROLE_USER", "content": [{"text": text}]});
+    json!({"message": message, "configuration": {"blocking": true}})
+}
 
 /// An answer that is no stream.
 #[derive(Debug)]

@@ -25,7 +25,8 @@ use crate::edge::violations::{Place, Violations};
 /// What stands before the id of a task in its name.
 const TASKS: &str = "tasks/";
 
-/// `SendMessageRequest`, for the one or the other rpc. Who does not ask to wait gets the task at once.
+/// `SendMessageRequest`, for the one or the other rpc. As over HTTP+JSON it waits where nothing is said of that, and a
+/// configuration that does not say `blocking` says false.
 ///
 /// # Errors
 /// [`Error::InvalidParams`] with every wrong field.
@@ -40,6 +41,7 @@ pub fn send<F: FileBytes>(
             Some(said) => message::<F>(&place, said),
             None => refused(&place, REQUIRED),
         };
+        let waits = configuration.as_ref().is_none_or(|configuration| configuration.blocking);
         let configuration = configuration.unwrap_or_default();
         let place = root.member("configuration");
         let modes = strings(&place.member("acceptedOutputModes"), configuration.accepted_output_modes);
@@ -47,7 +49,7 @@ pub fn send<F: FileBytes>(
         let metadata = metadata(root, told);
         Some(call(Send {
             message: message?,
-            return_immediately: !configuration.blocking,
+            return_immediately: !waits,
             history_length: limit,
             metadata,
             accepted: Accepted::new(modes),

@@ -272,9 +272,13 @@ fn o15_a_message_is_read_with_all_that_it_says() {
 
 #[test]
 fn o03_what_is_not_said_is_not_to_wait_and_all_of_the_history() {
-    let text = format!(r#"request {{ {SAID} content {{ text: "hi" }} }}"#);
-    let Call::Send(send) = sent::<Once>(&text).unwrap().call else { panic!("no send") };
-    assert_eq!((send.return_immediately, send.history_length, send.wants_push), (true, None, false));
+    for (configuration, at_once) in
+        [("", false), ("configuration {}", true), ("configuration { blocking: true }", false)]
+    {
+        let text = format!(r#"request {{ {SAID} content {{ text: "hi" }} }} {configuration}"#);
+        let Call::Send(send) = sent::<Once>(&text).unwrap().call else { panic!("no send") };
+        assert_eq!((send.return_immediately, send.history_length, send.wants_push), (at_once, None, false));
+    }
     let get: GetTaskRequest = written("GetTaskRequest", r#"name: "tasks/t/1""#);
     let Call::Get(get) = decode::get(get).unwrap().call else { panic!("no get") };
     assert_eq!((get.id.as_str(), get.history_length), ("t/1", None));

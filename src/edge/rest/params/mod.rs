@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use super::table::{Found, Kind, Parameter};
 use crate::core::error::Error;
 use crate::edge::error::EdgeError;
-use crate::edge::json::{read_params, write_str};
+use crate::edge::json::{read_params, same_name, write_str};
 
 /// The params of a request; `None` if it says nothing. A body that says it all is not copied.
 ///
@@ -91,7 +91,7 @@ fn contradiction(value: &str) -> String {
     format!("contradicts the path, which says {value:?}")
 }
 
-/// The parameters of `known` that a query gives, each as often as it is given: that one is given twice is for the
+/// The parameters of `known` that a query gives, under the names that members of a body may have, each as often as it is given: that one is given twice is for the
 /// reader of params to refuse.
 fn query_fields(
     known: &'static [Parameter],
@@ -100,7 +100,9 @@ fn query_fields(
 ) -> Result<Vec<(&'static str, String, Kind)>, Error> {
     let mut fields = Vec::new();
     for (name, value) in url::form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
-        let Some(parameter) = known.iter().find(|parameter| parameter.name == name) else { continue };
+        let Some(parameter) = known.iter().find(|parameter| same_name(parameter.name, &name)) else {
+            continue;
+        };
         match path.iter().find(|(name, _)| *name == parameter.name) {
             Some((_, said)) if *said == value => {}
             Some((name, said)) => return Err(Error::invalid(*name, contradiction(said))),

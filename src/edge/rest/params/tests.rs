@@ -1,4 +1,5 @@
 use http::Method;
+use proptest::prelude::*;
 
 use super::*;
 use crate::edge::rest::table::{self, Looked};
@@ -34,6 +35,8 @@ fn r02_a_query_becomes_fields() {
     assert_eq!(get("/tasks/x?historyLength=0&page=1&id=y"), r#"{"id":"x","historyLength":"0"}"#);
     assert_eq!(get("/tasks?pageSize=1&pageSize=2"), r#"{"pageSize":"1","pageSize":"2"}"#);
     assert_eq!(get("/tasks?A2A-Version=1.0&&=&x"), "nothing");
+    assert_eq!(get("/tasks?page_size=1&pageSize=2&pagesize=3"), r#"{"pageSize":"1","pageSize":"2"}"#);
+    assert_eq!(get("/v1/tasks/x?history_length=3"), r#"{"id":"x","historyLength":"3"}"#);
     assert_eq!(get("/v1/tasks/x?historyLength=3&tenant=a"), r#"{"id":"x","historyLength":"3"}"#);
 }
 
@@ -77,5 +80,27 @@ fn a_body_that_is_no_object_is_refused() {
     for body in ["[]", "1", "\"x\"", "true"] {
         assert!(post("/message:send", body).unwrap_err().ends_with("body: must be an object"), "{body}");
         assert!(post("/tasks/x:cancel", body).unwrap_err().ends_with("body: must be an object"), "{body}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_sent_becomes_one_object_or_a_refusal(
+        query in "(pageSize|tenant|contextId|includeArtifacts|x|=|&|%[0-9a-f]{2}|true|\\PC){0,12}",
+        body in "\\PC{0,12}|\\{(\"(id|tenant|message)\":(1|\"acme\"|\"x\"|null|\\{\\}),?){0,3}\\}",
+        tenant in "\\PC{1,8}",
+    ) {
+        for (method, path) in [(Method::GET, "/t/tasks"), (Method::POST, "/t/tasks/x:cancel"), (Method::GET, "/tasks")] {
+            let Looked::Found(mut found) = table::find(&method, path) else { panic!("{path}") };
+            found.fields.iter_mut().filter(|(name, _)| *name == "tenant").for_each(|(_, value)| value.clone_from(&tenant));
+            match read(&found, Some(&query), body.as_bytes()) {
+                Ok(Some(params)) => {
+                    let is_object = serde_json::from_str::<serde_json::Value>(params.get()).unwrap().is_object();
+                    prop_assert!(is_object);
+                }
+                Ok(None) => {}
+                Err(error) => prop_assert!(!error.to_string().contains("internal"), "{}", error),
+            }
+        }
     }
 }
