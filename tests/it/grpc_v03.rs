@@ -187,7 +187,7 @@ async fn v07_v12_versions_and_extensions_are_metadata() {
 
 /// The official Python clients put the base64 text of a file where its bytes belong.
 #[tokio::test]
-async fn o15_files_of_every_client_arrive_whole() {
+async fn o13_o15_files_of_every_client_arrive_whole() {
     let app = App::recorded("1.14.2", "chatflow_echo").await;
     let gateway = app.gateway(&[]).await;
     let packed = STANDARD.encode(DOT).into_bytes();

@@ -247,7 +247,7 @@ fn sent<F: FileBytes>(text: &str) -> Result<Request, Error> {
 const SAID: &str = r#"message_id: "m" role: ROLE_USER"#;
 
 #[test]
-fn o15_a_message_is_read_with_all_that_it_says() {
+fn o13_a_message_is_read_with_all_that_it_says() {
     let text = format!(
         r#"request {{ {SAID} context_id: "c" task_id: "t" extensions: "urn:x"
              content {{ text: "hi" metadata {{ fields {{ key: "k" value {{ bool_value: true }} }} }} }}
@@ -300,7 +300,7 @@ fn files_of_every_client_are_read() {
 }
 
 #[test]
-fn o15_what_is_wrong_is_named_as_in_json() {
+fn o08_what_is_wrong_is_named_as_in_json() {
     assert_eq!(wrong(sent::<Once>("")), ["message"]);
     assert_eq!(
         wrong(sent::<Once>("request {} configuration { history_length: -1 }")),
