@@ -1,8 +1,5 @@
 //! The bindings: the ways in which the operations of A2A travel (A2A 1.0 §5.2), and which of them a gateway offers.
 
-/// Whether the gateway speaks gRPC as A2A 0.3 has it, which is another service than that of 1.0.
-const GRPC_SPEAKS_V03: bool = false;
-
 /// One way in which requests and answers travel.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Binding {
@@ -24,14 +21,6 @@ impl Binding {
             Self::Grpc => "GRPC",
             Self::Http => "HTTP+JSON",
             Self::JsonRpc => "JSONRPC",
-        }
-    }
-
-    /// Whether the gateway speaks A2A 0.3 over it.
-    pub const fn speaks_v03(self) -> bool {
-        match self {
-            Self::Grpc => GRPC_SPEAKS_V03,
-            Self::Http | Self::JsonRpc => true,
         }
     }
 }

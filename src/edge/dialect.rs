@@ -11,6 +11,7 @@ use crate::core::command::{Cancel, Get, List, Send as SendMessage, Subscribe};
 use crate::core::error::Error;
 use crate::core::event::LogEvent;
 use crate::core::ids::{ContextId, IdSource, TaskId};
+use crate::core::state::TaskState;
 use crate::core::task::Task;
 
 use super::a2a_v1::V1;
@@ -98,6 +99,13 @@ pub enum StreamEnd {
     Task,
     /// With the task, or when it needs input: the stream of a sent message (A2A 1.0 §3.1.2, §11.7).
     Turn,
+}
+
+impl StreamEnd {
+    /// Whether the stream closes after a status of this state (A2A 0.3 §7.2.2, `final`).
+    pub fn is_at(self, state: TaskState) -> bool {
+        state.is_terminal() || (state == TaskState::InputRequired && self == Self::Turn)
+    }
 }
 
 /// How a request for a stream is refused before the first event.

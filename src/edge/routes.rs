@@ -141,7 +141,7 @@ fn cors(origins: &Origins) -> Option<CorsLayer> {
 
 fn panicked_rpc(panic: Panic) -> Response {
     let mut body = br#"{"jsonrpc":"2.0","id":null,"error":"#.to_vec();
-    let error = noted(panic);
+    let error = WireError::from(noted(panic));
     error.write_rpc(&mut body);
     body.push(b'}');
     answer::json(error.status, body)
@@ -149,19 +149,20 @@ fn panicked_rpc(panic: Panic) -> Response {
 
 fn panicked(panic: Panic) -> Response {
     let mut body = Vec::new();
-    let error = noted(panic);
+    let error = WireError::from(noted(panic));
     error.write_http(&mut body);
     answer::json(error.status, body)
 }
 
-type Panic = Box<dyn std::any::Any + Send + 'static>;
+/// What a handler panicked with.
+pub(super) type Panic = Box<dyn std::any::Any + Send + 'static>;
 
 /// Writes a panic down; gives what its caller is told.
-pub(super) fn noted(panic: Panic) -> WireError {
+pub(super) fn noted(panic: Panic) -> Error {
     let text = panic.downcast_ref::<&str>().copied().map(str::to_owned);
     let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
     tracing::error!(panic = text, "a request handler panicked");
-    Error::Internal(String::new()).into()
+    Error::Internal(String::new())
 }
 
 #[cfg(test)]

@@ -12,7 +12,6 @@ use crate::core::artifact::Whole;
 use crate::core::event::{LogEvent, Status, TextArtifact};
 use crate::core::facts::Facts;
 use crate::core::ids::{ContextId, TaskId};
-use crate::core::state::TaskState;
 use crate::core::task::Task;
 
 /// Encodes one stream: the task first, then its updates; never a second task, since clients of 0.3 refuse one.
@@ -65,17 +64,12 @@ impl<W: Words> Updates<W> {
         }
     }
 
-    /// Whether the stream closes after a status of this state (A2A 0.3 §7.2.2, `final`).
-    fn is_final(&self, state: TaskState) -> bool {
-        state.is_terminal() || (state == TaskState::InputRequired && self.end == StreamEnd::Turn)
-    }
-
     fn status_update(&self, buf: &mut Vec<u8>, new: &Status, facts: &Facts) {
         objects::open_named::<W>(buf, "statusUpdate");
         let mut update = open_update::<W>(buf, "status-update", &self.task, &self.context);
         objects::status::<W>(update.member("status"), new, &self.task, &self.context, &self.view);
         if W::FINAL {
-            update.boolean("final", self.is_final(new.state));
+            update.boolean("final", self.end.is_at(new.state));
         }
         Metadata::of_status(new, facts, &self.view).write_into(&mut update);
         update.close();

@@ -81,7 +81,7 @@ async fn held() -> (FakeDify, Arc<Notify>) {
 }
 
 /// Posts these bytes over HTTP/2, as no client of gRPC would.
-async fn raw(gateway: &Gateway, path: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Response {
+pub(crate) async fn raw(gateway: &Gateway, path: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Response {
     let http = reqwest::Client::builder().no_proxy().http2_prior_knowledge().build().expect("a client");
     let mut request = http.post(format!("{}{path}", gateway.client.base)).body(body);
     for (name, value) in headers {
@@ -91,13 +91,13 @@ async fn raw(gateway: &Gateway, path: &str, headers: &[(&str, &str)], body: Vec<
 }
 
 /// A message as it stands in a body.
-fn framed(message: &[u8]) -> Vec<u8> {
+pub(crate) fn framed(message: &[u8]) -> Vec<u8> {
     let length = u32::try_from(message.len()).expect("a length");
     [&[0], &length.to_be_bytes()[..], message].concat()
 }
 
 /// The status of a response that is nothing but one.
-fn status(response: &Response) -> Status {
+pub(crate) fn status(response: &Response) -> Status {
     assert_eq!(
         (response.status().as_u16(), &response.headers()["content-type"]),
         (200, &"application/grpc".parse().expect("a value"))
@@ -105,7 +105,7 @@ fn status(response: &Response) -> Status {
     Status::from_header_map(response.headers()).expect("a status")
 }
 
-const GRPC: (&str, &str) = ("content-type", "application/grpc");
+pub(crate) const GRPC: (&str, &str) = ("content-type", "application/grpc");
 const SEND: &str = "/lf.a2a.v1.A2AService/SendMessage";
 
 #[tokio::test]

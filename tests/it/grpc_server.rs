@@ -59,7 +59,7 @@ async fn n05_a_watcher_hears_of_the_end() {
 }
 
 /// What reflection answers in version 1.
-async fn reflected(
+pub(crate) async fn reflected(
     gateway: &Gateway,
     ask: v1::server_reflection_request::MessageRequest,
 ) -> v1::server_reflection_response::MessageResponse {

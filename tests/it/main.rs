@@ -19,6 +19,7 @@ mod files;
 mod files_out;
 mod grpc;
 mod grpc_server;
+mod grpc_v03;
 mod history;
 mod human;
 mod human_elsewhere;

@@ -1,5 +1,5 @@
 //! Every recorded stream of every kind of app, replayed through the whole gateway, in all three dialects, over JSON-RPC,
-//! HTTP+JSON and gRPC, streamed and blocking.
+//! HTTP+JSON and gRPC in both versions, streamed and blocking.
 //!
 //! The snapshots show the order of events and how each ends; the text is compared byte for byte with a plain
 //! reading of the recording, and between the dialects; so are outputs and what a run that waits asks.
@@ -17,6 +17,7 @@ use super::support::wires::{Method, Wire, plain};
 use super::support::{FakeDify, Gateway, Received, Recorded, Reply, Rest, Step, recorded};
 
 const GRPC: &str = "gRPC";
+const GRPC_03: &str = "gRPC 0.3";
 
 /// One recorded stream.
 #[derive(Clone)]
@@ -176,13 +177,13 @@ impl Place {
 }
 
 /// Calls by gRPC and gives what it says as the JSON-RPC of 1.0 would have said it.
-async fn called_by_grpc(gateway: &Gateway, is_stream: bool, params: &Value) -> String {
+async fn called_by_grpc(gateway: &Gateway, wire: Wire, is_stream: bool, params: &Value) -> String {
     let wrapped = |result: &Value| json!({ "result": result }).to_string();
     if !is_stream {
-        let answer = Wire::GrpcV1.ask(gateway, Method::Send, params.clone()).await.expect("a task");
+        let answer = wire.ask(gateway, Method::Send, params.clone()).await.expect("a task");
         return wrapped(&answer);
     }
-    let events = Wire::GrpcV1.stream(gateway, Method::Stream, params.clone()).await.expect("a stream");
+    let events = wire.stream(gateway, Method::Stream, params.clone()).await.expect("a stream");
     events.iter().map(|event| format!("data: {}\n\n", wrapped(event))).collect()
 }
 
@@ -228,6 +229,8 @@ async fn replay_one(version: &str, place: &Place, recording: &Recording, shown: 
         ("1.0", "/message:stream", "/message:send"),
         ("0.3", "/v1/message:stream", "/v1/message:send"),
         ("1.0", GRPC, GRPC),
+        // Of 0.3 too the client here tells everything in the form of 1.0.
+        ("1.0", GRPC_03, GRPC_03),
     ] {
         let is_rest = stream.starts_with('/');
         for is_stream in [true, false] {
@@ -243,7 +246,8 @@ async fn replay_one(version: &str, place: &Place, recording: &Recording, shown: 
                 params["configuration"]["stream"] = is_stream.into();
             }
             let text = match method {
-                GRPC => called_by_grpc(gateway, is_stream, &params).await,
+                GRPC => called_by_grpc(gateway, Wire::GrpcV1, is_stream, &params).await,
+                GRPC_03 => called_by_grpc(gateway, Wire::GrpcV03, is_stream, &params).await,
                 _ => called(gateway, method, &params).await,
             };
             let what = format!("{version} {name} with {method}, stream: {is_stream}");

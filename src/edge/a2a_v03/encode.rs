@@ -9,6 +9,9 @@ use crate::edge::objects;
 use crate::edge::text_frame::DataPart;
 use crate::edge::view::View;
 
+/// What marks a part whose data was wrapped, in its metadata.
+pub const WRAPPED: &str = "data_part_compat";
+
 /// The words of A2A 0.3.
 #[derive(Debug)]
 pub struct Words;
@@ -101,7 +104,9 @@ fn open_file<'b>(object: &'b mut ObjectWriter<'_>, part: &Part) -> ObjectWriter<
 
 /// Appends the part's own metadata with the mark that its data was wrapped, since data is an object in 0.3.
 pub fn write_marked(buf: &mut Vec<u8>, metadata: Option<&RawValue>) {
-    buf.extend_from_slice(b"{\"data_part_compat\":true");
+    buf.extend_from_slice(b"{\"");
+    buf.extend_from_slice(WRAPPED.as_bytes());
+    buf.extend_from_slice(b"\":true");
     if let Some(metadata) = metadata {
         let start = buf.len();
         write_raw(buf, metadata);

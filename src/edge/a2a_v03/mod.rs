@@ -16,7 +16,7 @@ use crate::edge::view::View;
 use crate::edge::{objects, page};
 
 use encode::Words;
-pub(super) use encode::write_marked;
+pub(super) use encode::{WRAPPED, write_marked};
 
 /// The dialect of A2A 0.3.
 #[derive(Clone, Copy, Debug)]

@@ -15,6 +15,12 @@ use crate::edge::request::{
 
 use super::file_bytes::FileBytes;
 
+/// What is wrong with a part that does not have one content.
+pub const ONE_KIND: &str = "must have exactly one of text, file, data";
+
+/// What is wrong with a file that is not in one place.
+pub const ONE_FILE: &str = "must have exactly one of fileWithBytes, fileWithUri";
+
 const ROLES: [(&str, i32, Role); 4] = [
     ("ROLE_USER", 1, Role::User),
     ("ROLE_AGENT", 2, Role::Agent),
@@ -130,7 +136,7 @@ fn only_kind(members: &Members<'_>) -> Option<PartKind> {
     match (given.next(), given.next()) {
         (Some((_, kind)), None) => Some(*kind),
         _ => {
-            members.refuse_whole("must have exactly one of text, file, data");
+            members.refuse_whole(ONE_KIND);
             None
         }
     }
@@ -154,7 +160,7 @@ fn file<F: FileBytes>(members: &Members<'_>) -> Option<Part> {
         (None, Some(bytes), None) => Content::Raw(bytes.bytes()?),
         (None, None, Some(uri)) => Content::Url(non_empty(&uri)?),
         _ => {
-            members.refuse_whole("must have exactly one of fileWithBytes, fileWithUri");
+            members.refuse_whole(ONE_FILE);
             return None;
         }
     };

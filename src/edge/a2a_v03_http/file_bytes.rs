@@ -13,15 +13,21 @@ pub trait FileBytes: Debug + Send + Sync + 'static {
     /// The file, of what `fileWithBytes` stands for.
     fn read(sent: Bytes) -> Bytes;
 
+    /// What `fileWithBytes` stands for, of the file.
+    fn pack(file: Bytes) -> Bytes;
+
     /// Appends the value of `fileWithBytes`.
-    fn write(buf: &mut Vec<u8>, file: &[u8]);
+    fn write(buf: &mut Vec<u8>, file: &Bytes) {
+        write_base64(buf, &Self::pack(file.clone()));
+    }
 }
 
-/// As ProtoJSON has it: the bytes in base64.
+/// As they are meant: the bytes of the file, in JSON as base64.
 #[derive(Clone, Copy, Debug)]
 pub struct Once;
 
-/// As the official Python client has it, both ways: the base64 of the bytes, in base64. It breaks off at any other.
+/// As the official Python client has it, both ways: the base64 of the file, in JSON as base64 once more. It breaks off
+/// at any other.
 #[derive(Clone, Copy, Debug)]
 pub struct Twice;
 
@@ -30,8 +36,8 @@ impl FileBytes for Once {
         sent
     }
 
-    fn write(buf: &mut Vec<u8>, file: &[u8]) {
-        write_base64(buf, file);
+    fn pack(file: Bytes) -> Bytes {
+        file
     }
 }
 
@@ -44,7 +50,7 @@ impl FileBytes for Twice {
         STANDARD.decode(&sent).map_or(sent, Bytes::from)
     }
 
-    fn write(buf: &mut Vec<u8>, file: &[u8]) {
-        write_base64(buf, STANDARD.encode(file).as_bytes());
+    fn pack(file: Bytes) -> Bytes {
+        STANDARD.encode(file).into()
     }
 }

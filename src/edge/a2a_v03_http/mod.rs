@@ -21,6 +21,7 @@ use crate::edge::objects;
 use crate::edge::updates::Updates;
 use crate::edge::view::View;
 
+pub use decode::{ONE_FILE, ONE_KIND};
 use encode::Words;
 pub use error::{class_name, status};
 pub use file_bytes::{FileBytes, Once, Twice};

@@ -86,11 +86,9 @@ impl CardSource {
     /// reach the gateway, such as `https://agents.example.org/x`; a trailing slash or `/a2a` does not matter.
     pub fn render(&self, profile: &Profile, base_url: &str) -> CardDocument {
         let interfaces = self.offer.interfaces(base_url);
-        let of_v03: Vec<(Binding, String)> = match self.style {
-            CardStyle::Hybrid => {
-                interfaces.iter().filter(|(binding, _)| binding.speaks_v03()).cloned().collect()
-            }
-            CardStyle::V1 => Vec::new(),
+        let of_v03: &[(Binding, String)] = match self.style {
+            CardStyle::Hybrid => &interfaces,
+            CardStyle::V1 => &[],
         };
         let overlay = &self.overlay;
         let mut buf = Vec::new();
@@ -119,7 +117,7 @@ impl CardSource {
         write_modes(card.member("defaultInputModes"), [&overlay.input_modes, &profile.input_modes]);
         write_modes(card.member("defaultOutputModes"), [&overlay.output_modes, &profile.output_modes]);
         self.skills(card.member("skills"), profile);
-        write_v03(&mut card, &of_v03);
+        write_v03(&mut card, of_v03);
         card.close();
         CardDocument::new(buf)
     }

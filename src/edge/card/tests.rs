@@ -232,8 +232,9 @@ fn c03_c04_c05_c19_the_card_says_exactly_what_is_on_in_order_of_preference() {
                 ("GRPC 1.0", grpc),
                 ("JSONRPC 0.3", rpc),
                 ("HTTP+JSON 0.3", http),
+                ("GRPC 0.3", grpc),
             ][..],
-            &[("JSONRPC", rpc), ("JSONRPC", rpc), ("HTTP+JSON", http)][..],
+            &[("JSONRPC", rpc), ("JSONRPC", rpc), ("HTTP+JSON", http), ("GRPC", grpc)][..],
         ),
         (
             hybrid,
@@ -242,10 +243,11 @@ fn c03_c04_c05_c19_the_card_says_exactly_what_is_on_in_order_of_preference() {
                 ("GRPC 1.0", grpc),
                 ("HTTP+JSON 1.0", http),
                 ("JSONRPC 1.0", rpc),
+                ("GRPC 0.3", grpc),
                 ("HTTP+JSON 0.3", http),
                 ("JSONRPC 0.3", rpc),
             ],
-            &[("HTTP+JSON", http), ("HTTP+JSON", http), ("JSONRPC", rpc)],
+            &[("GRPC", grpc), ("GRPC", grpc), ("HTTP+JSON", http), ("JSONRPC", rpc)],
         ),
         (
             hybrid,
@@ -253,8 +255,7 @@ fn c03_c04_c05_c19_the_card_says_exactly_what_is_on_in_order_of_preference() {
             &[("HTTP+JSON 1.0", http), ("HTTP+JSON 0.3", http)],
             &[("HTTP+JSON", http), ("HTTP+JSON", http)],
         ),
-        // Nothing for clients of 0.3.
-        (hybrid, &[Grpc], &[("GRPC 1.0", grpc)], &[]),
+        (hybrid, &[Grpc], &[("GRPC 1.0", grpc), ("GRPC 0.3", grpc)], &[("GRPC", grpc), ("GRPC", grpc)]),
         (
             v1,
             &[Http, Grpc, JsonRpc],

@@ -1,25 +1,22 @@
-//! One call of the service of A2A 1.0: an HTTP request in, an HTTP response with a status of gRPC out. What headers say
-//! is read here, as all bindings read it (A2A 1.0 §10.2: service parameters are metadata).
+//! One call of a service of A2A: an HTTP request in, an HTTP response with a status of gRPC out. What headers say is read
+//! here, as all bindings read it (A2A 1.0 §10.2: service parameters are metadata).
 
-use std::convert::Infallible;
 use std::sync::Arc;
 
-use a2a_pb::proto::a2a_service_server::A2aServiceServer;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use bytes::Bytes;
 use http::request::Parts;
 use http_body_util::Full;
-use tonic::Code;
-use tower::Service;
+use tonic::{Code, Status};
 
 use super::deadline::Deadline;
 use super::descriptor;
-use super::service::Rpc;
-use super::status::{refuse, told};
+use super::rpc::Rpc;
+use super::status::told;
 use crate::core::ids::Caller;
-use crate::edge::a2a_v1::V1;
+use crate::edge::dialect::Dialect;
 use crate::edge::error::EdgeError;
 use crate::edge::exchange::Exchange;
 use crate::edge::headers::{Asked, echo_extensions};
@@ -28,45 +25,63 @@ use crate::edge::{Edge, body};
 /// What stands before a message: one byte of flags, four of its length.
 const PREFIX: usize = 5;
 
-/// Serves `/lf.a2a.v1.A2AService/…`.
-pub async fn serve(State(edge): State<Arc<Edge>>, request: Request) -> Response {
+/// An HTTP request whose body has been read: one message in its frame.
+pub type Called = http::Request<Full<Bytes>>;
+
+/// One service of A2A.
+pub trait Service {
+    /// Its name with the package, as paths have it.
+    const NAME: &'static str;
+
+    /// What speaks the same version over JSON.
+    const DIALECT: &'static dyn Dialect;
+
+    /// The status of a refusal.
+    fn status(error: EdgeError) -> Status;
+
+    /// Serves a whole message. `method` is one of the service's, and messages may have `limit` bytes.
+    fn serve(rpc: Rpc, method: &str, limit: usize, request: Called) -> impl Future<Output = Response> + Send;
+}
+
+/// A refusal as a whole response, without a message.
+pub fn refuse<S: Service>(error: EdgeError) -> Response {
+    S::status(error).into_http::<Body>()
+}
+
+/// Serves the paths of one service.
+pub async fn serve<S: Service>(State(edge): State<Arc<Edge>>, request: Request) -> Response {
     let (parts, incoming) = request.into_parts();
     let asked = Asked::read(&parts.headers, &parts.uri);
     let deadline = Deadline::read(&parts.headers);
-    let answer = Box::pin(answer(Arc::clone(&edge), parts, incoming, &asked, deadline));
+    let answer = Box::pin(answer::<S>(Arc::clone(&edge), parts, incoming, &asked, deadline));
     let mut response = tokio::select! {
         biased;
-        answer = answer => answer.unwrap_or_else(refuse),
-        () = deadline.passed() => refuse(EdgeError::DeadlineExceeded),
+        answer = answer => answer.unwrap_or_else(refuse::<S>),
+        () = deadline.passed() => refuse::<S>(EdgeError::DeadlineExceeded),
     };
     echo_extensions(&asked, &edge.cards, response.headers_mut());
     response
 }
 
-async fn answer(
+async fn answer<S: Service>(
     edge: Arc<Edge>,
     parts: Parts,
     incoming: Body,
     asked: &Asked,
     deadline: Deadline,
 ) -> Result<Response, EdgeError> {
-    let path = parts.uri.path();
-    let method =
-        path.strip_prefix('/').and_then(|path| path.strip_prefix(descriptor::A2A_V1)?.strip_prefix('/'));
-    if !method.is_some_and(descriptor::is_method) {
-        return Err(EdgeError::method_not_found(path));
-    }
+    let uri = parts.uri.clone();
+    let path = uri.path();
+    let method = path.strip_prefix('/').and_then(|path| path.strip_prefix(S::NAME)?.strip_prefix('/'));
+    let method = method.filter(|method| descriptor::is_method(S::NAME, method));
+    let method = method.ok_or_else(|| EdgeError::method_not_found(path))?;
     let limit = edge.settings.max_body_bytes;
     let message = read(incoming, limit).await?;
     let is_whole = is_one_message(&message);
     let base = edge.cards.base_url(&parts);
-    let exchange = Exchange::new(edge, Caller::anonymous(), &V1, asked.clone(), base);
-    let mut server = A2aServiceServer::new(Rpc { exchange, deadline }).max_decoding_message_size(limit);
-    let called: Result<_, Infallible> = server.call(Request::from_parts(parts, Full::new(message))).await;
-    let response = match called {
-        Ok(response) => response.map(Body::new),
-        Err(never) => match never {},
-    };
+    let exchange = Exchange::new(edge, Caller::anonymous(), S::DIALECT, asked.clone(), base);
+    let request = Request::from_parts(parts, Full::new(message));
+    let response = S::serve(Rpc { exchange, deadline }, method, limit, request).await;
     match told(response.headers()) {
         // All refusals of ours have details, so this is the library's: the message cannot be decoded.
         Some(status) if is_whole && status.code() == Code::Internal && status.details().is_empty() => {

@@ -118,7 +118,7 @@ fn read(tenant: String, call: impl FnOnce(&Place<'_>) -> Option<Call>) -> Result
 fn message(place: &Place<'_>, message: pb::Message) -> Option<Message> {
     let id = required_identifier(&place.member("messageId"), message.message_id);
     let role = role(&place.member("role"), message.role);
-    let parts = parts(&place.member("parts"), message.parts);
+    let parts = parts(&place.member("parts"), message.parts, part);
     let context_id = context_id(place, message.context_id);
     let task_id = optional_identifier(&place.member("taskId"), message.task_id).map(TaskId::from);
     let metadata = metadata(place, message.metadata);
@@ -136,7 +136,12 @@ fn message(place: &Place<'_>, message: pb::Message) -> Option<Message> {
     })
 }
 
-fn parts(place: &Place<'_>, parts: Vec<pb::Part>) -> Option<Vec<Part>> {
+/// The parts of a message, each read by `part`.
+pub(super) fn parts<P>(
+    place: &Place<'_>,
+    parts: Vec<P>,
+    part: impl Fn(&Place<'_>, P) -> Option<Part>,
+) -> Option<Vec<Part>> {
     place.ruled(rules::parts(parts.len()))?;
     // Every part is read before any is missed, so that all that is wrong gets reported.
     let read = parts.into_iter().enumerate().map(|(index, given)| part(&place.element(index), given));
@@ -157,7 +162,8 @@ fn part(place: &Place<'_>, part: pb::Part) -> Option<Part> {
     Some(Part { content, filename: said(part.filename), media_type: said(part.media_type), metadata })
 }
 
-fn role(place: &Place<'_>, role: i32) -> Option<Role> {
+/// A role by its number.
+pub(super) fn role(place: &Place<'_>, role: i32) -> Option<Role> {
     match pb::Role::try_from(role) {
         Ok(pb::Role::User) => Some(Role::User),
         Ok(pb::Role::Agent) => Some(Role::Agent),
@@ -195,7 +201,8 @@ fn page_start(root: &Place<'_>, token: &str) -> PageStart {
     root.member("pageToken").ruled(rules::page_start(token)).unwrap_or(first)
 }
 
-fn history_length(place: &Place<'_>, length: Option<i32>) -> Option<u32> {
+/// `historyLength`, not negative.
+pub(super) fn history_length(place: &Place<'_>, length: Option<i32>) -> Option<u32> {
     place.member("historyLength").ruled(rules::history_length(length?))
 }
 
@@ -203,31 +210,38 @@ fn task_id(root: &Place<'_>, id: String) -> Option<TaskId> {
     required_identifier(&root.member("id"), id).map(TaskId::from)
 }
 
-fn context_id(place: &Place<'_>, id: String) -> Option<ContextId> {
+/// The context that a message may name.
+pub(super) fn context_id(place: &Place<'_>, id: String) -> Option<ContextId> {
     optional_identifier(&place.member("contextId"), id).map(ContextId::from)
 }
 
-fn required_identifier(place: &Place<'_>, text: String) -> Option<String> {
+/// An identifier that must be there.
+pub(super) fn required_identifier(place: &Place<'_>, text: String) -> Option<String> {
     if text.is_empty() { refused(place, REQUIRED) } else { place.ruled(rules::identifier(text)) }
 }
 
-fn optional_identifier(place: &Place<'_>, text: String) -> Option<String> {
+/// An identifier that may be absent.
+pub(super) fn optional_identifier(place: &Place<'_>, text: String) -> Option<String> {
     said(text).and_then(|text| place.ruled(rules::identifier(text)))
 }
 
-fn strings(place: &Place<'_>, list: Vec<String>) -> Vec<String> {
+/// A list of texts, not too long.
+pub(super) fn strings(place: &Place<'_>, list: Vec<String>) -> Vec<String> {
     if place.ruled(rules::at_most(MAX_LIST, list.len())).is_some() { list } else { Vec::new() }
 }
 
-fn metadata(place: &Place<'_>, metadata: Option<Struct>) -> Option<Json> {
+/// What a message tells beyond A2A.
+pub(super) fn metadata(place: &Place<'_>, metadata: Option<Struct>) -> Option<Json> {
     place.member("metadata").ruled(value::json_object(&metadata?))
 }
 
-fn said(text: String) -> Option<String> {
+/// A text that says something.
+pub(super) fn said(text: String) -> Option<String> {
     Some(text).filter(|text| !text.is_empty())
 }
 
-fn refused<T>(place: &Place<'_>, description: &str) -> Option<T> {
+/// Reports what is wrong, where a value would be.
+pub(super) fn refused<T>(place: &Place<'_>, description: &str) -> Option<T> {
     place.refuse(description);
     None
 }

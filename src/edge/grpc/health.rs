@@ -37,7 +37,7 @@ struct Watch {
 }
 
 fn is_known(service: &str) -> bool {
-    service.is_empty() || service == descriptor::A2A_V1
+    ["", descriptor::A2A_V1, descriptor::A2A_V03].contains(&service)
 }
 
 async fn serving(engine: &Engine) -> ServingStatus {

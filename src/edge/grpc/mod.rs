@@ -1,11 +1,14 @@
-//! The gRPC binding (A2A 1.0 §10): the service `lf.a2a.v1.A2AService` with the messages of the official crate, beside it
-//! health and reflection. HTTP requests that are calls of gRPC come in, [`exchange`](super::exchange) does what they ask.
+//! The gRPC binding (A2A 1.0 §10): the service `lf.a2a.v1.A2AService` with the messages of the official crate, and that of
+//! 0.3; beside them health and reflection. HTTP requests that are calls of gRPC come in, [`exchange`](super::exchange)
+//! does what they ask.
 //!
 //! | module | what |
 //! | --- | --- |
 //! | [`call`] | one call: metadata, deadline, size; how tonic's server is asked |
-//! | [`service`] | the rpcs |
-//! | [`decode`], [`encode`], [`stream`] | messages and the core |
+//! | [`rpc`] | what the rpcs of both versions have in common |
+//! | [`service`] | the rpcs of 1.0 |
+//! | [`decode`], [`encode`], [`stream`] | messages of 1.0 and the core |
+//! | [`v03`] | the same for 0.3 |
 //! | [`value`] | JSON of users as `google.protobuf.Value`, and back |
 //! | [`status`] | refusals |
 //! | [`deadline`] | `grpc-timeout` |
@@ -18,31 +21,37 @@ pub mod descriptor;
 pub mod encode;
 pub mod health;
 pub mod reflection;
+pub mod rpc;
 pub mod service;
 pub mod status;
 pub mod stream;
+pub mod v03;
 pub mod value;
 
-use std::any::Any;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
-use axum::routing::post;
+use axum::routing::{MethodRouter, post};
 use http::{HeaderMap, header};
 use tower_http::catch_panic::CatchPanicLayer;
 
+use self::call::Service;
+use self::service::ServiceV1;
+use self::v03::ServiceV03;
 use super::error::{EdgeError, WireError};
+use super::routes::{Panic, noted};
 use super::{Edge, answer};
-use crate::core::error::Error;
 
 /// The routes of gRPC.
 pub fn routes(edge: Arc<Edge>) -> Router {
     let health = health::server(&edge);
-    let a2a = Router::new().route(&below(descriptor::A2A_V1), post(call::serve)).with_state(edge);
-    let mut router = a2a.route_service(&below(descriptor::HEALTH), health);
+    let a2a = Router::new()
+        .route(&below(descriptor::A2A_V1), a2a::<ServiceV1>())
+        .route(&below(descriptor::A2A_V03), a2a::<ServiceV03>());
+    let mut router = a2a.with_state(edge).route_service(&below(descriptor::HEALTH), health);
     match reflection::servers() {
         Ok((v1, v1alpha)) => {
             router = router.route_service(&below(descriptor::REFLECTION), v1);
@@ -53,13 +62,18 @@ pub fn routes(edge: Arc<Edge>) -> Router {
     // Of the routes alone: other paths are not ours to answer.
     router
         .route_layer(DefaultBodyLimit::disable())
-        .route_layer(CatchPanicLayer::custom(panicked))
+        .route_layer(CatchPanicLayer::custom(panicked::<ServiceV1>))
         .route_layer(from_fn(only_grpc))
 }
 
 /// The routes of gRPC alone, for a port of their own.
 pub fn router(edge: Arc<Edge>) -> Router {
     routes(edge).layer(from_fn(|request, next| refuse_strays(true, request, next)))
+}
+
+/// One service of A2A.
+fn a2a<S: Service + 'static>() -> MethodRouter<Arc<Edge>> {
+    post(call::serve::<S>).layer(CatchPanicLayer::custom(panicked::<S>))
 }
 
 fn below(service: &str) -> String {
@@ -77,7 +91,7 @@ pub fn is_served(path: &str) -> bool {
 pub async fn refuse_strays(is_here: bool, request: Request, next: Next) -> Response {
     let path = request.uri().path();
     if is_grpc(request.headers()) && !(is_here && is_served(path)) {
-        return status::refuse(EdgeError::method_not_found(path));
+        return call::refuse::<ServiceV1>(EdgeError::method_not_found(path));
     }
     next.run(request).await
 }
@@ -109,12 +123,11 @@ fn is_named(content_type: &[u8]) -> bool {
         || essence.eq_ignore_ascii_case(b"application/grpc+proto")
 }
 
-fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
-    let text = panic.downcast_ref::<&str>().copied().map(str::to_owned);
-    let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
-    tracing::error!(panic = text, "a gRPC handler panicked");
-    status::refuse(Error::Internal(String::new()).into())
+fn panicked<S: Service>(panic: Panic) -> Response {
+    call::refuse::<S>(noted(panic).into())
 }
 
+#[cfg(test)]
+mod router_tests;
 #[cfg(test)]
 mod tests;

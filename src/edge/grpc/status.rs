@@ -1,7 +1,5 @@
 //! Refusals as gRPC has them: a status whose details are a `google.rpc.Status` (A2A 1.0 §10.6).
 
-use axum::body::Body;
-use axum::response::Response;
 use http::HeaderMap;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
@@ -11,9 +9,13 @@ use crate::edge::error::{ERROR_DOMAIN, EdgeError, WireError};
 /// Most of a text that goes into a status, characters. Statuses travel as headers, and clients take 8 KiB of those.
 const MAX_TEXT: usize = 1024;
 
-/// The status of a refusal. Code and reason are of the one table of errors.
+/// The status of a refusal in 1.0. Code and reason are of the one table of errors.
 pub fn status(error: EdgeError) -> Status {
-    let error = WireError::from(error);
+    detailed(error.into())
+}
+
+/// The status with all that is told of a refusal.
+pub fn detailed(error: WireError) -> Status {
     tracing::debug!(grpc.code = error.grpc.as_str(), reason = error.reason, "request refused");
     let mut details = ErrorDetails::new();
     let facts = error.metadata.into_iter().map(|(name, value)| (name.to_owned(), short(&value)));
@@ -31,11 +33,6 @@ pub fn status(error: EdgeError) -> Status {
 
 fn short(text: &str) -> String {
     text.chars().take(MAX_TEXT).collect()
-}
-
-/// A refusal as a whole response, without a message.
-pub fn refuse(error: EdgeError) -> Response {
-    status(error).into_http::<Body>()
 }
 
 /// The status that a response without a message has, if it is one.

@@ -21,21 +21,42 @@ use crate::core::facts::Facts;
 use crate::core::ids::{ContextId, TaskId};
 use crate::core::reader::{Batch, Found, Reader};
 use crate::core::task::Task;
+use crate::edge::dialect::StreamEnd;
 use crate::edge::error::EdgeError;
-use crate::edge::exchange::Followed;
 use crate::edge::extension::Metadata;
 use crate::edge::pace::Pace;
 use crate::edge::view::View;
 
 /// What a stream sends.
-pub type Responses = BoxStream<'static, Result<pb::StreamResponse, Status>>;
+pub type Updates<R> = BoxStream<'static, Result<R, Status>>;
+
+/// What a log tells, as the messages of one service.
+pub trait Encode: Send + 'static {
+    /// What a stream of the service is made of.
+    type Response: Send + 'static;
+
+    /// The stream of one task.
+    fn new(task: &TaskId, context: &ContextId, end: StreamEnd, view: View) -> Self;
+
+    /// The task as it is.
+    fn snapshot(&self, task: &Task) -> VecDeque<Self::Response>;
+
+    /// What `event` tells, if this client gets to see it.
+    fn event(&self, event: LogEvent<'_>) -> Option<Self::Response>;
+
+    /// The status of a stream that breaks off.
+    fn status(error: EdgeError) -> Status;
+}
 
 /// A stream that begins with the task as it is.
-pub fn responses(followed: Followed, deadline: Deadline) -> Responses {
-    let Followed { task, reader, end: _, view } = followed;
-    let encoder = Encoder::new(&task.id, &task.context_id, view);
-    let updates = Updates {
-        ready: VecDeque::from([encoder.snapshot(&task)]),
+pub fn updates<E: Encode>(
+    encoder: E,
+    task: &Task,
+    reader: Reader,
+    deadline: Deadline,
+) -> Updates<E::Response> {
+    let follower = Follower {
+        ready: encoder.snapshot(task),
         encoder,
         reader,
         batch: Batch::default(),
@@ -43,27 +64,26 @@ pub fn responses(followed: Followed, deadline: Deadline) -> Responses {
         deadline: deadline.at().map(|at| Box::pin(tokio::time::sleep_until(at))),
         is_over: false,
     };
-    stream::unfold(
-        updates,
-        |mut updates| async move { updates.next().await.map(|response| (response, updates)) },
-    )
+    stream::unfold(follower, |mut follower| async move {
+        follower.next().await.map(|response| (response, follower))
+    })
     .boxed()
 }
 
-struct Updates {
-    encoder: Encoder,
+struct Follower<E: Encode> {
+    encoder: E,
     reader: Reader,
     batch: Batch,
     /// What of the batch is not sent yet.
-    ready: VecDeque<pb::StreamResponse>,
+    ready: VecDeque<E::Response>,
     pace: Pace,
     deadline: Option<Pin<Box<Sleep>>>,
     is_over: bool,
 }
 
-impl Updates {
+impl<E: Encode> Follower<E> {
     /// The next response, or nothing when the stream is over.
-    async fn next(&mut self) -> Option<Result<pb::StreamResponse, Status>> {
+    async fn next(&mut self) -> Option<Result<E::Response, Status>> {
         if self.is_over {
             return None;
         }
@@ -106,12 +126,12 @@ impl Updates {
 
     fn late(&mut self) -> Status {
         self.is_over = true;
-        status(EdgeError::DeadlineExceeded)
+        E::status(EdgeError::DeadlineExceeded)
     }
 }
 
 /// Makes `StreamResponse` messages of what a log tells (A2A 1.0 §3.2.3). What every piece of a text repeats is made once.
-pub(super) struct Encoder {
+pub struct Encoder {
     task: TaskId,
     context: ContextId,
     answer: Option<Struct>,
@@ -119,9 +139,10 @@ pub(super) struct Encoder {
     view: View,
 }
 
-impl Encoder {
-    /// The stream of one task.
-    pub(super) fn new(task: &TaskId, context: &ContextId, view: View) -> Self {
+impl Encode for Encoder {
+    type Response = pb::StreamResponse;
+
+    fn new(task: &TaskId, context: &ContextId, _: StreamEnd, view: View) -> Self {
         let metadata = |artifact| value::metadata(&Metadata::of_artifact(artifact, &Facts::default()));
         Self {
             task: task.clone(),
@@ -132,13 +153,11 @@ impl Encoder {
         }
     }
 
-    /// The task as it is.
-    pub(super) fn snapshot(&self, task: &Task) -> pb::StreamResponse {
-        response(Payload::Task(encode::task(task, &self.view)))
+    fn snapshot(&self, task: &Task) -> VecDeque<pb::StreamResponse> {
+        VecDeque::from([response(Payload::Task(encode::task(task, &self.view)))])
     }
 
-    /// What `event` tells, if this client gets to see it.
-    pub(super) fn event(&self, event: LogEvent<'_>) -> Option<pb::StreamResponse> {
+    fn event(&self, event: LogEvent<'_>) -> Option<pb::StreamResponse> {
         if !self.view.shows(&event) {
             return None;
         }
@@ -168,6 +187,12 @@ impl Encoder {
         })
     }
 
+    fn status(error: EdgeError) -> Status {
+        status(error)
+    }
+}
+
+impl Encoder {
     fn update(&self, artifact: pb::Artifact, append: bool, last_chunk: bool) -> pb::StreamResponse {
         response(Payload::ArtifactUpdate(pb::TaskArtifactUpdateEvent {
             task_id: self.task.to_string(),

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::decode;
 use super::encode;
-use super::stream::Encoder;
+use super::stream::{Encode, Encoder};
 use crate::core::accepted::Accepted;
 use crate::core::error::Error;
 use crate::core::ids::CountingIds;
@@ -63,8 +63,8 @@ fn q06_a_stream_is_the_one_that_json_tells() {
         let expected: Vec<pb::StreamResponse> =
             lines.iter().map(|line| official::<protojson::StreamResponse, _>(line)).collect();
         let task = submitted();
-        let encoder = Encoder::new(&task.id, &task.context_id, view);
-        let mut got = vec![encoder.snapshot(&task)];
+        let encoder = Encoder::new(&task.id, &task.context_id, StreamEnd::Turn, view);
+        let mut got = Vec::from(encoder.snapshot(&task));
         stream_events(|event| got.extend(encoder.event(event)));
         assert_eq!(got, expected);
     }

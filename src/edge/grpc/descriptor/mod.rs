@@ -2,7 +2,9 @@
 //! generated code has none of it; a test compares these with what it was generated from.
 
 mod a2a;
+mod a2a_v03;
 mod card;
+mod card_v03;
 mod google;
 
 use prost_types::field_descriptor_proto::{Label as ProtoLabel, Type};
@@ -14,6 +16,8 @@ use prost_types::{
 
 /// The service of A2A 1.0 (A2A 1.0 §10.3).
 pub const A2A_V1: &str = "lf.a2a.v1.A2AService";
+/// The service of A2A 0.3 (A2A 0.3 §3.2.2).
+pub const A2A_V03: &str = "a2a.v1.A2AService";
 /// The service that tells whether others are well.
 pub const HEALTH: &str = "grpc.health.v1.Health";
 /// The service that tells which services there are.
@@ -22,7 +26,7 @@ pub const REFLECTION: &str = "grpc.reflection.v1.ServerReflection";
 pub const REFLECTION_ALPHA: &str = "grpc.reflection.v1alpha.ServerReflection";
 
 /// All services here.
-pub const SERVICES: [&str; 4] = [A2A_V1, HEALTH, REFLECTION, REFLECTION_ALPHA];
+pub const SERVICES: [&str; 5] = [A2A_V1, A2A_V03, HEALTH, REFLECTION, REFLECTION_ALPHA];
 
 /// What a field holds. Messages and enums without a dot at the front are of the same package.
 #[derive(Clone, Copy)]
@@ -74,14 +78,22 @@ struct File {
     service: Option<(&'static str, &'static [Method])>,
 }
 
+/// The files of A2A.
+const A2A: [File; 2] = [a2a::V1, a2a_v03::V03];
+
 /// Every file, those first that others import.
 pub fn files() -> FileDescriptorSet {
-    FileDescriptorSet { file: google::FILES.iter().chain([&a2a::V1]).map(file).collect() }
+    FileDescriptorSet { file: google::FILES.iter().chain(&A2A).map(file).collect() }
 }
 
-/// Whether the service of A2A 1.0 has an rpc of this name.
-pub fn is_method(name: &str) -> bool {
-    a2a::V1.service.is_some_and(|(_, methods)| methods.iter().any(|(known, ..)| *known == name))
+/// Whether a service of A2A has an rpc of this name.
+pub fn is_method(service: &str, name: &str) -> bool {
+    A2A.iter().any(|File { package, service: own, .. }| {
+        own.is_some_and(|(of_package, methods)| {
+            service.strip_prefix(package).and_then(|rest| rest.strip_prefix('.')) == Some(of_package)
+                && methods.iter().any(|(known, ..)| *known == name)
+        })
+    })
 }
 
 fn file(file: &File) -> FileDescriptorProto {
@@ -171,7 +183,7 @@ fn describe(package: &str, (number, name, label, kind): &Field) -> FieldDescript
         label: Some(label.into()),
         r#type: Some(kind.into()),
         type_name: of,
-        json_name: Some(camel(name, false)),
+        json_name: Some(json_name(name)),
         ..FieldDescriptorProto::default()
     }
 }
@@ -198,6 +210,14 @@ fn service(package: &str, (name, methods): &(&str, &[Method])) -> ServiceDescrip
 
 fn full_name(package: &str, name: &str) -> String {
     if name.starts_with('.') { name.to_owned() } else { format!(".{package}.{name}") }
+}
+
+/// The fields whose name in JSON is another word; all are of A2A 0.3.
+const RENAMED: [(&str, &str); 3] = [("msg", "message"), ("request", "message"), ("update", "message")];
+
+fn json_name(name: &str) -> String {
+    let other = RENAMED.iter().find(|(renamed, _)| *renamed == name);
+    other.map_or_else(|| camel(name, false), |(_, other)| (*other).to_owned())
 }
 
 /// `pageSize` of `page_size`, or `PageSize`.

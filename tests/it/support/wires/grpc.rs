@@ -75,7 +75,8 @@ pub fn refusal(status: &Status) -> Refusal {
     }
 }
 
-fn extensions(metadata: &MetadataMap) -> Option<String> {
+/// The extensions that an answer says were used.
+pub fn extensions(metadata: &MetadataMap) -> Option<String> {
     let named = metadata.get("a2a-extensions").or_else(|| metadata.get("x-a2a-extensions"));
     named.map(|value| value.to_str().expect("text").to_owned())
 }
@@ -168,16 +169,21 @@ pub async fn open(gateway: &Gateway, method: Method, params: Value) -> Result<Ev
     };
     let stream = opened.map_err(|status| refusal(&status))?.into_inner();
     let (sender, events) = mpsc::unbounded_channel();
-    tokio::spawn(pass_on(stream, sender));
+    tokio::spawn(pass_on(stream, sender, |event| told::<json::StreamResponse>(&event)));
     Ok(events)
 }
 
-async fn pass_on(mut stream: Streaming<a2a_pb::proto::StreamResponse>, sender: mpsc::UnboundedSender<Value>) {
+/// Reads a stream for as long as somebody listens.
+pub async fn pass_on<T>(
+    mut stream: Streaming<T>,
+    sender: mpsc::UnboundedSender<Value>,
+    told: impl Fn(T) -> Value,
+) {
     loop {
         tokio::select! {
             event = stream.message() => {
                 let Some(event) = event.expect("a whole stream") else { return };
-                if sender.send(told::<json::StreamResponse>(&event)).is_err() {
+                if sender.send(told(event)).is_err() {
                     return;
                 }
             }

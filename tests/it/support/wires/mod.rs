@@ -4,6 +4,7 @@
 mod form_03;
 mod form_03_http;
 pub mod grpc;
+pub mod grpc_03;
 mod http;
 mod plain;
 mod rpc;
@@ -31,10 +32,13 @@ pub enum Wire {
     HttpV03,
     /// gRPC, A2A 1.0.
     GrpcV1,
+    /// gRPC, A2A 0.3.
+    GrpcV03,
 }
 
 /// All of them.
-pub const WIRES: [Wire; 5] = [Wire::RpcV1, Wire::RpcV03, Wire::HttpV1, Wire::HttpV03, Wire::GrpcV1];
+pub const WIRES: [Wire; 6] =
+    [Wire::RpcV1, Wire::RpcV03, Wire::HttpV1, Wire::HttpV03, Wire::GrpcV1, Wire::GrpcV03];
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -78,7 +82,7 @@ pub type Events = mpsc::UnboundedReceiver<Value>;
 impl Wire {
     /// Whether it speaks A2A 0.3.
     pub fn is_03(self) -> bool {
-        matches!(self, Self::RpcV03 | Self::HttpV03)
+        matches!(self, Self::RpcV03 | Self::HttpV03 | Self::GrpcV03)
     }
 
     /// Asks, and gives the answer to a request that is not for a stream.
@@ -99,6 +103,7 @@ impl Wire {
                 Self::RpcV1 | Self::RpcV03 => rpc::ask(self, gateway, method, params, headers).await,
                 Self::HttpV1 | Self::HttpV03 => http::ask(self, gateway, method, params, headers).await,
                 Self::GrpcV1 => grpc::ask(gateway, method, params, headers).await,
+                Self::GrpcV03 => grpc_03::ask(gateway, method, params, headers).await,
             }
         };
         tokio::time::timeout(PATIENCE, asking).await.expect("an answer in time")
@@ -111,6 +116,7 @@ impl Wire {
                 Self::RpcV1 | Self::RpcV03 => rpc::open(self, gateway, method, params).await,
                 Self::HttpV1 | Self::HttpV03 => http::open(self, gateway, method, params).await,
                 Self::GrpcV1 => grpc::open(gateway, method, params).await,
+                Self::GrpcV03 => grpc_03::open(gateway, method, params).await,
             }
         };
         tokio::time::timeout(PATIENCE, opening).await.expect("an answer in time")
