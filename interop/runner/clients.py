@@ -13,7 +13,7 @@ from runner.processes import INTEROP, TARGET, WORK, build, install, quiet, say
 # A2A's names of the transports, and those of the table.
 TRANSPORTS = {"JSONRPC": "JSON-RPC", "HTTP+JSON": "HTTP+JSON", "GRPC": "gRPC"}
 # Whether the gateway speaks gRPC as A2A 0.3 has it (`GRPC_SPEAKS_V03` in src/edge/binding.rs).
-GRPC_SPEAKS_03 = False
+GRPC_SPEAKS_03 = True
 # The gateway's bindings, as they are by default.
 BINDINGS = "jsonrpc,http,grpc"
 
