@@ -12,8 +12,6 @@ from runner.processes import INTEROP, TARGET, WORK, build, install, quiet, say
 
 # A2A's names of the transports, and those of the table.
 TRANSPORTS = {"JSONRPC": "JSON-RPC", "HTTP+JSON": "HTTP+JSON", "GRPC": "gRPC"}
-# Whether the gateway speaks gRPC as A2A 0.3 has it (`GRPC_SPEAKS_V03` in src/edge/binding.rs).
-GRPC_SPEAKS_03 = True
 # The gateway's bindings, as they are by default.
 BINDINGS = "jsonrpc,http,grpc"
 
@@ -61,9 +59,7 @@ class Client:
 
     @property
     def rows(self):
-        """Each transport that the gateway has, too."""
-        lacks = () if GRPC_SPEAKS_03 or self.a2a != "0.3" else ("GRPC",)
-        return [(self, transport) for transport in self.transports if transport not in lacks]
+        return [(self, transport) for transport in self.transports]
 
 
 @dataclass(kw_only=True, eq=False)
