@@ -1,8 +1,8 @@
 //! What the requests of several dialects have in common where they are JSON: identifiers, lists, parts. What they must
 //! be like is said in [`rules`].
 
-use crate::core::ids::{ContextId, TaskId};
-use crate::core::message::{Content, Json, Part, Role};
+use crate::core::ids::{ContextId, MessageId, TaskId};
+use crate::core::message::{Content, Json, Message, Part, Role};
 
 use super::json::{Field, Members};
 use super::rules::{self, MAX_LIST};
@@ -73,6 +73,32 @@ pub fn bounded_array<'f>(field: &'f Field<'_>, most: usize) -> Option<Vec<Field<
 /// A `metadata` object, verbatim.
 pub fn metadata(members: &Members<'_>) -> Option<Json> {
     members.field("metadata")?.json_object()
+}
+
+/// A `Message`, whose role and parts each wire form reads in its own way.
+pub fn message(
+    members: &Members<'_>,
+    role: impl FnOnce(&Field<'_>) -> Option<Role>,
+    parts: impl FnOnce(&Members<'_>) -> Option<Vec<Part>>,
+) -> Option<Message> {
+    let id = members.required("messageId").and_then(|field| identifier(&field));
+    let role = members.required("role").and_then(|field| role(&field));
+    let parts = parts(members);
+    let context_id = context_id(members, "contextId");
+    let task_id = optional_task_id(members, "taskId");
+    let metadata = metadata(members);
+    let extensions = strings(members, "extensions");
+    let reference_task_ids = strings(members, "referenceTaskIds").into_iter().map(TaskId::from).collect();
+    Some(Message {
+        id: MessageId::from(id?),
+        role: role?,
+        parts: parts?,
+        context_id,
+        task_id,
+        metadata,
+        extensions,
+        reference_task_ids,
+    })
 }
 
 /// A message's parts: at least one, each read by `part`.

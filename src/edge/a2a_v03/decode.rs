@@ -2,12 +2,11 @@
 
 use crate::core::accepted::Accepted;
 use crate::core::command::{Cancel, Get, Send, Subscribe};
-use crate::core::ids::{MessageId, TaskId};
 use crate::core::message::{Message, Part};
 use crate::edge::json::Members;
 use crate::edge::request::{
-    PART_KINDS, PartKind, ROLES, context_id, data_part, file_part, history_length, identifier, metadata,
-    optional_task_id, parts, strings, task_id,
+    self, PART_KINDS, PartKind, ROLES, data_part, file_part, history_length, metadata, parts, strings,
+    task_id,
 };
 
 /// `MessageSendParams` (A2A 0.3 §7.1.1). Sending waits unless `blocking` is false, and a `historyLength` of
@@ -47,24 +46,8 @@ fn message(members: &Members<'_>) -> Option<Message> {
     if let Some(kind) = members.field("kind") {
         kind.choice(&[("message", ())]);
     }
-    let id = members.required("messageId").and_then(|field| identifier(&field));
-    let role = members.required("role").and_then(|field| field.choice(&ROLES));
-    let parts = members.required("parts").and_then(|field| parts(&field, part));
-    let context_id = context_id(members, "contextId");
-    let task_id = optional_task_id(members, "taskId");
-    let metadata = metadata(members);
-    let extensions = strings(members, "extensions");
-    let reference_task_ids = strings(members, "referenceTaskIds").into_iter().map(TaskId::from).collect();
-    Some(Message {
-        id: MessageId::from(id?),
-        role: role?,
-        parts: parts?,
-        context_id,
-        task_id,
-        metadata,
-        extensions,
-        reference_task_ids,
-    })
+    let parts = |members: &Members<'_>| parts(&members.required("parts")?, part);
+    request::message(members, |role| role.choice(&ROLES), parts)
 }
 
 /// `Part` (A2A 0.3 §6.5). A missing `kind` is read from `type`, its name before 0.2, or else inferred from the

@@ -3,14 +3,14 @@
 
 use crate::core::accepted::Accepted;
 use crate::core::command::{Cancel, Get, List, Send, Subscribe};
-use crate::core::ids::{MessageId, TaskId};
+use crate::core::ids::TaskId;
 use crate::core::message::{Content, Message, Part, Role};
 use crate::core::state::TaskState;
 use crate::edge::json::{Field, Members};
 use crate::edge::page;
 use crate::edge::request::{
-    PART_KINDS, PartKind, context_id, history_length, identifier, metadata, non_empty, optional_task_id,
-    optional_text, parts, strings,
+    self, PART_KINDS, PartKind, history_length, identifier, metadata, non_empty, optional_text, parts,
+    strings,
 };
 
 use super::file_bytes::FileBytes;
@@ -91,26 +91,11 @@ fn message<F: FileBytes>(members: &Members<'_>) -> Option<Message> {
     if let Some(kind) = members.field("kind") {
         kind.choice(&[("message", ())]);
     }
-    let id = members.required("messageId").and_then(|field| identifier(&field));
-    let role = members.required("role").and_then(|field| field.enumeration(&ROLES));
-    let content = members.field("content").or_else(|| members.field("parts"));
-    let content = content.or_else(|| members.required("content"));
-    let parts = content.and_then(|field| parts(&field, part::<F>));
-    let context_id = context_id(members, "contextId");
-    let task_id = optional_task_id(members, "taskId");
-    let metadata = metadata(members);
-    let extensions = strings(members, "extensions");
-    let reference_task_ids = strings(members, "referenceTaskIds").into_iter().map(TaskId::from).collect();
-    Some(Message {
-        id: MessageId::from(id?),
-        role: role?,
-        parts: parts?,
-        context_id,
-        task_id,
-        metadata,
-        extensions,
-        reference_task_ids,
-    })
+    let parts = |members: &Members<'_>| {
+        let content = members.field("content").or_else(|| members.field("parts"));
+        parts(&content.or_else(|| members.required("content"))?, part::<F>)
+    };
+    request::message(members, |role| role.enumeration(&ROLES), parts)
 }
 
 /// `Part`: exactly one of `text`, `file`, `data`. A `kind` says that it is in the form of JSON-RPC.

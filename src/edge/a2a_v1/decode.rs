@@ -2,14 +2,12 @@
 
 use crate::core::accepted::Accepted;
 use crate::core::command::{Cancel, Get, List, Send, Subscribe};
-use crate::core::ids::{MessageId, TaskId};
 use crate::core::message::{Content, Message, Part, Role};
 use crate::core::state::TaskState;
 use crate::edge::json::Members;
 use crate::edge::page;
 use crate::edge::request::{
-    context_id, history_length, identifier, metadata, non_empty, optional_task_id, optional_text, parts,
-    strings, task_id,
+    self, history_length, identifier, metadata, non_empty, optional_text, parts, strings, task_id,
 };
 use crate::edge::rules::ONE_CONTENT;
 
@@ -63,24 +61,8 @@ pub fn send(params: &Members<'_>) -> Option<Send> {
 
 /// `Message` (A2A 1.0 §4.1.4). Both roles are accepted: some clients replay an agent's message.
 fn message(members: &Members<'_>) -> Option<Message> {
-    let id = members.required("messageId").and_then(|field| identifier(&field));
-    let role = members.required("role").and_then(|field| field.enumeration(&ROLES));
-    let parts = members.required("parts").and_then(|field| parts(&field, part));
-    let context_id = context_id(members, "contextId");
-    let task_id = optional_task_id(members, "taskId");
-    let metadata = metadata(members);
-    let extensions = strings(members, "extensions");
-    let reference_task_ids = strings(members, "referenceTaskIds").into_iter().map(TaskId::from).collect();
-    Some(Message {
-        id: MessageId::from(id?),
-        role: role?,
-        parts: parts?,
-        context_id,
-        task_id,
-        metadata,
-        extensions,
-        reference_task_ids,
-    })
+    let parts = |members: &Members<'_>| parts(&members.required("parts")?, part);
+    request::message(members, |role| role.enumeration(&ROLES), parts)
 }
 
 /// `Part` (A2A 1.0 §4.1.6): exactly one of `text`, `raw`, `url`, `data`.

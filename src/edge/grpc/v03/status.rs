@@ -15,7 +15,7 @@ pub fn status(error: EdgeError) -> Status {
     detailed(error)
 }
 
-/// What is not offered is not implemented, as the official server of 0.3 has it.
+/// What is not offered has a code of its own, that of the official server of 0.3.
 fn code(error: &WireError) -> GrpcCode {
     match error.code {
         -32003 | -32004 => GrpcCode::Unimplemented,
