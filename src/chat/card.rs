@@ -20,22 +20,38 @@ pub(super) struct Agent {
     pub(super) tenant: Option<String>,
     /// Whether it can stream.
     pub(super) streaming: bool,
+    /// What carries the dialect.
+    pub(super) binding: Binding,
+}
+
+/// What carries requests to an agent.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Binding {
+    /// HTTP+JSON, below the endpoint.
+    Http,
+    /// JSON-RPC, at the endpoint.
+    Rpc,
 }
 
 impl Agent {
-    /// Reads a card and picks the interface: JSON-RPC of 1.0 before 0.3. `base` is where the card came from.
+    /// Reads a card and picks the interface: JSON-RPC of 1.0, else HTTP+JSON of 1.0, else JSON-RPC of 0.3. `base` is
+    /// where the card came from.
     /// Gives what the card offers instead if there is no such interface.
     pub(super) fn from_card(card: &Value, base: &Url) -> Result<Self, String> {
         let offers = offers(card);
-        let find = |dialect: Dialect| {
-            offers.iter().find(|offer| offer.binding == "JSONRPC" && offer.dialect() == Some(dialect))
+        let find = |binding: Binding, dialect: Dialect| {
+            let mut fitting = offers.iter().filter(|offer| offer.dialect() == Some(dialect));
+            fitting.find(|offer| offer.binding == binding.name()).map(|offer| (binding, offer))
         };
         let listed = || {
             let names = offers.iter().map(|offer| format!("{} {}", offer.binding, offer.version));
-            let names: Vec<String> = names.collect();
+            let mut names: Vec<String> = names.collect();
+            names.dedup();
             if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
         };
-        let offer = find(Dialect::V1).or_else(|| find(Dialect::V03)).ok_or_else(listed)?;
+        let found = find(Binding::Rpc, Dialect::V1).or_else(|| find(Binding::Http, Dialect::V1));
+        let found = found.or_else(|| find(Binding::Rpc, Dialect::V03));
+        let (binding, offer) = found.ok_or_else(listed)?;
         let endpoint = base.join(offer.url).map_err(|_| listed())?;
         let text = |name: &str| card.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         Ok(Self {
@@ -45,6 +61,7 @@ impl Agent {
             dialect: offer.dialect().unwrap_or(Dialect::V1),
             tenant: offer.tenant.map(str::to_owned),
             streaming: card.pointer("/capabilities/streaming").and_then(Value::as_bool).unwrap_or(false),
+            binding,
         })
     }
 
@@ -63,6 +80,16 @@ impl Agent {
             params.insert("tenant".to_owned(), Value::from(tenant.as_str()));
         }
         params
+    }
+}
+
+impl Binding {
+    /// Its name in cards.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Http => "HTTP+JSON",
+            Self::Rpc => "JSONRPC",
+        }
     }
 }
 

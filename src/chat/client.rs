@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use futures_util::stream::{self, BoxStream, StreamExt};
-use http::{StatusCode, header};
+use http::{Method, StatusCode, header};
 use serde_json::{Value, json};
 use url::Url;
 use uuid::Uuid;
 
 use super::ChatError;
-use super::card::Agent;
+use super::card::{Agent, Binding};
 use super::sse::{self, SseError};
 use super::wire::{Outgoing, Tagged};
 
@@ -78,7 +78,7 @@ impl Client {
         }
         let response = self.post(dialect.get(), self.agent.task_params(task_id)).await?;
         let body = read_json(response, &self.agent.endpoint).await?;
-        let task = dialect.decode_task(result_of(&body)?).map_err(ChatError::Protocol)?;
+        let task = dialect.decode_task(self.result_of(&body)?).map_err(ChatError::Protocol)?;
         Ok(stream::iter([Ok(task)]).boxed())
     }
 
@@ -86,7 +86,7 @@ impl Client {
     pub(super) async fn cancel(&self, task_id: &str) -> Result<(), ChatError> {
         let response = self.post(self.agent.dialect.cancel(), self.agent.task_params(task_id)).await?;
         let body = read_json(response, &self.agent.endpoint).await?;
-        result_of(&body).map(drop)
+        self.result_of(&body).map(drop)
     }
 
     async fn call(&self, method: &str, params: Value) -> Result<Events, ChatError> {
@@ -97,31 +97,59 @@ impl Client {
         let is_stream = kind.is_some_and(|kind| kind.starts_with("text/event-stream"));
         if !response.status().is_success() || !is_stream {
             let body = read_json(response, &endpoint).await?;
-            let event = dialect.decode(result_of(&body)?).map_err(ChatError::Protocol)?;
+            let event = dialect.decode(self.result_of(&body)?).map_err(ChatError::Protocol)?;
             return Ok(stream::iter([Ok(event)]).boxed());
         }
+        let binding = self.agent.binding;
         let events = sse::events(response.bytes_stream()).map(move |data| {
             let data = data.map_err(|error| match error {
                 SseError::Transport(cause) => transport(&endpoint, &cause),
                 SseError::TooLarge => ChatError::Protocol(SseError::<reqwest::Error>::TooLarge.to_string()),
             })?;
             let body: Value = serde_json::from_str(&data).map_err(|error| not_json(&error))?;
-            dialect.decode(result_of(&body)?).map_err(ChatError::Protocol)
+            dialect.decode(result_of(binding, &body)?).map_err(ChatError::Protocol)
         });
         Ok(events.boxed())
     }
 
     async fn post(&self, method: &str, params: Value) -> Result<reqwest::Response, ChatError> {
-        let id = Uuid::new_v4().to_string();
-        let body = json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params});
-        let request = self
-            .http
-            .post(self.agent.endpoint.clone())
+        let request = match self.agent.binding {
+            Binding::Http => self.over_http(method, &params)?,
+            Binding::Rpc => {
+                let id = Uuid::new_v4().to_string();
+                let body = json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params});
+                self.http.post(self.agent.endpoint.clone()).body(body.to_string())
+            }
+        };
+        let request = request
             .header(header::CONTENT_TYPE, "application/json")
             .header(header::ACCEPT, "text/event-stream, application/json")
-            .header("A2A-Version", self.agent.dialect.version())
-            .body(body.to_string());
+            .header("A2A-Version", self.agent.dialect.version());
         request.send().await.map_err(|error| transport(&self.agent.endpoint, &error))
+    }
+
+    /// The request that a method of JSON-RPC is over HTTP+JSON (A2A 1.0 §11.3).
+    fn over_http(&self, method: &str, params: &Value) -> Result<reqwest::RequestBuilder, ChatError> {
+        let text = |name: &str| params.get(name).and_then(Value::as_str).unwrap_or_default();
+        let task = |action: &str| vec!["tasks".to_owned(), format!("{}{action}", text("id"))];
+        let (verb, segments, body) = match method {
+            "SendMessage" => (Method::POST, vec!["message:send".to_owned()], params.to_string()),
+            "SendStreamingMessage" => (Method::POST, vec!["message:stream".to_owned()], params.to_string()),
+            "CancelTask" => (Method::POST, task(":cancel"), "{}".to_owned()),
+            "SubscribeToTask" => (Method::POST, task(":subscribe"), String::new()),
+            _ => (Method::GET, task(""), String::new()),
+        };
+        let mut url = self.agent.endpoint.clone();
+        let tenant = Some(text("tenant")).filter(|tenant| !tenant.is_empty());
+        match url.path_segments_mut() {
+            Ok(mut path) => path.pop_if_empty().extend(tenant).extend(segments),
+            Err(()) => return Err(ChatError::Url(self.agent.endpoint.to_string())),
+        };
+        Ok(self.http.request(verb, url).body(body))
+    }
+
+    fn result_of<'b>(&self, body: &'b Value) -> Result<&'b Value, ChatError> {
+        result_of(self.agent.binding, body)
     }
 }
 
@@ -142,14 +170,18 @@ fn card_places(address: &Url) -> Vec<Url> {
     folders.into_iter().map(place).collect()
 }
 
-/// The result in a JSON-RPC answer.
-fn result_of(body: &Value) -> Result<&Value, ChatError> {
+/// The result in an answer: a member of it over JSON-RPC, all of it over HTTP+JSON.
+fn result_of(binding: Binding, body: &Value) -> Result<&Value, ChatError> {
     if let Some(error) = body.get("error").filter(|error| !error.is_null()) {
         let message = error.get("message").and_then(Value::as_str).unwrap_or("without a reason");
         let code = error.get("code").and_then(Value::as_i64).unwrap_or_default();
         return Err(ChatError::Refused { code, message: message.to_owned() });
     }
-    body.get("result").ok_or_else(|| ChatError::Protocol("it has neither a result nor an error".to_owned()))
+    let result = match binding {
+        Binding::Http => Some(body),
+        Binding::Rpc => body.get("result"),
+    };
+    result.ok_or_else(|| ChatError::Protocol("it has neither a result nor an error".to_owned()))
 }
 
 /// Reads a JSON body. A body that holds a JSON-RPC error counts as one whatever the HTTP status.

@@ -41,7 +41,9 @@ pub enum ChatError {
         tried: String,
     },
     /// The card offers nothing that this client speaks.
-    #[error("the agent speaks no JSON-RPC of A2A 1.0 or 0.3; its card offers: {offered}")]
+    #[error(
+        "the agent speaks neither JSON-RPC nor HTTP+JSON of A2A 1.0, nor JSON-RPC of 0.3; its card offers: {offered}"
+    )]
     NoInterface {
         /// What it offers.
         offered: String,
@@ -49,10 +51,10 @@ pub enum ChatError {
     /// The agent broke the protocol.
     #[error("the agent's answer makes no sense: {0}")]
     Protocol(String),
-    /// The agent refused with a JSON-RPC error.
+    /// The agent refused.
     #[error("the agent refused: {message} (code {code})")]
     Refused {
-        /// Its code.
+        /// Its code: that of JSON-RPC, or the HTTP status.
         code: i64,
         /// Its message.
         message: String,

@@ -10,6 +10,7 @@ use url::Url;
 
 use crate::config::Settings;
 use crate::demo;
+use crate::edge::binding::Binding;
 use crate::serve::{ServeError, Server};
 
 /// Why a command that serves ended badly.
@@ -54,7 +55,13 @@ pub async fn demo(
     let url = Url::parse(&format!("{}/", app.base_url()));
     settings.dify.url = url.map_err(|error| fail(io::Error::other(error)))?;
     settings.dify.key = SecretString::from(demo::KEY);
-    let say = |addr| out.write_all(demo::banner(which, addr).as_bytes()).and_then(|()| out.flush());
+    let bindings = &settings.server.bindings;
+    let way = match (bindings.has(Binding::JsonRpc), bindings.has(Binding::Http)) {
+        (true, _) => demo::Way::Rpc,
+        (false, true) => demo::Way::Http,
+        (false, false) => demo::Way::Grpc,
+    };
+    let say = |addr| out.write_all(demo::banner(which, addr, way).as_bytes()).and_then(|()| out.flush());
     let outcome = gateway(settings, say).await;
     app.stop().await;
     outcome

@@ -32,7 +32,7 @@ use clap::ValueEnum;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-pub use banner::banner;
+pub use banner::{Way, banner};
 
 /// The key that a demo app accepts, and no other.
 pub const KEY: &str = "app-demo";

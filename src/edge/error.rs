@@ -37,7 +37,7 @@ pub enum EdgeError {
     #[error("this agent does not offer an extended card")]
     ExtendedCardNotSupported,
     /// The card requires an extension that the client did not list.
-    #[error("this agent requires the extension {uri}; list it in the A2A-Extensions header")]
+    #[error("this agent requires the extension {uri}; name it in A2A-Extensions")]
     ExtensionRequired {
         /// The extension.
         uri: String,

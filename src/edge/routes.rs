@@ -77,7 +77,6 @@ pub fn router(edge: Arc<Edge>, grpc_elsewhere: bool) -> Router {
     let router = Router::new()
         .route("/.well-known/agent-card.json", get(discovery::card))
         .route("/.well-known/agent.json", get(discovery::card))
-        .route("/agentcard", get(discovery::legacy_card))
         .route("/files/{id}", get(files::file))
         .route("/health", get(ops::health))
         .route("/openapi.json", get(openapi::document))
@@ -100,12 +99,13 @@ pub fn router(edge: Arc<Edge>, grpc_elsewhere: bool) -> Router {
     router.layer(from_fn(move |request, next| grpc::refuse_strays(has_grpc, request, next)))
 }
 
-/// The routes of JSON-RPC, and those of the `message.send` dialect that are posted to.
+/// The routes of JSON-RPC, and those of the `message.send` dialect.
 fn rpc(has_http: bool) -> Router<Arc<Edge>> {
     Router::new()
         .route("/", post(jsonrpc::serve))
         .route("/a2a", post(jsonrpc::serve))
         .route("/a2a/", post(jsonrpc::serve))
+        .route("/agentcard", get(discovery::legacy_card))
         .route("/tasks/get", beside_http(has_http).post(jsonrpc::serve_get))
         .route("/tasks/list", beside_http(has_http).post(jsonrpc::serve_list))
         .route("/tasks/cancel", beside_http(has_http).post(jsonrpc::serve_cancel))

@@ -6,6 +6,7 @@ mod absent;
 mod address;
 mod cancel;
 mod card;
+mod chat;
 mod check;
 mod conversations;
 mod dialects;
