@@ -6,7 +6,11 @@ use dify_a2a::edge::legacy::Legacy;
 use libfuzzer_sys::fuzz_target;
 use support::dialect::{Subject, read};
 
-const SUBJECT: Subject =
-    Subject { dialect: &Legacy, params: |message| format!(r#"{{"messages":[{message}]}}"#), max_page: 1000 };
+const SUBJECT: Subject = Subject {
+    dialect: &Legacy,
+    params: |message| format!(r#"{{"messages":[{message}]}}"#),
+    max_page: 1000,
+    deepens: false,
+};
 
 fuzz_target!(|data: &[u8]| read(SUBJECT, data));

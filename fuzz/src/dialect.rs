@@ -5,14 +5,17 @@ use dify_a2a::core::ids::CountingIds;
 use dify_a2a::core::message::Message;
 use dify_a2a::edge::a2a_v1::V1;
 use dify_a2a::edge::a2a_v03::V03;
+use dify_a2a::edge::a2a_v03_http::{Once, V03Http};
 use dify_a2a::edge::dialect::{Call, Dialect, Operation};
 use dify_a2a::edge::error::{EdgeError, WireError};
+use dify_a2a::edge::json::within_depth;
 use dify_a2a::edge::legacy::Legacy;
 use dify_a2a::edge::view::View;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+/// What the first byte of an input says.
 const OPERATIONS: [Operation; 8] = [
     Operation::Send,
     Operation::Stream,
@@ -33,6 +36,8 @@ pub struct Subject {
     pub params: fn(&str) -> String,
     /// The largest page of a list.
     pub max_page: usize,
+    /// Whether data can come out deeper than it came in, as where the object around it may be left away.
+    pub deepens: bool,
 }
 
 /// Reads `data` as a request: the first byte says which, the rest is its params.
@@ -70,6 +75,10 @@ fn accepted(subject: Subject, operation: Operation, call: Call) {
 fn round_trip(subject: Subject, operation: Operation, message: Message) {
     let encoded = in_history(subject.dialect, message.clone());
     let params = (subject.params)(&encoded);
+    shown_by_all(&message);
+    if subject.deepens && !within_depth(params.as_bytes()) {
+        return;
+    }
     let raw: &RawValue = serde_json::from_str(&params).expect("what was encoded is JSON");
     let again = subject.dialect.call(operation, Some(raw), &CountingIds::default());
     let again = match again.map(|request| request.call) {
@@ -77,14 +86,17 @@ fn round_trip(subject: Subject, operation: Operation, message: Message) {
         other => panic!("{params} of {message:?} reads as {other:?}"),
     };
     assert_eq!(in_history(subject.dialect, again), encoded, "{message:?}");
-    // What one dialect took in, every other can show.
-    for other in [&V1 as &dyn Dialect, &V03, &Legacy] {
-        in_history(other, message.clone());
+}
+
+/// What one form of A2A took in, every other can show.
+pub fn shown_by_all(message: &Message) {
+    for dialect in [&V1 as &dyn Dialect, &V03, &V03Http::<Once>::DIALECT, &Legacy] {
+        in_history(dialect, message.clone());
     }
 }
 
 /// The message as the dialect shows it in a task's history.
-fn in_history(dialect: &dyn Dialect, message: Message) -> String {
+pub fn in_history(dialect: &dyn Dialect, message: Message) -> String {
     #[derive(Deserialize)]
     struct Shown<'a> {
         #[serde(borrow)]
@@ -97,12 +109,13 @@ fn in_history(dialect: &dyn Dialect, message: Message) -> String {
 }
 
 /// A refusal is JSON on one line in every dialect, and names what is wrong.
-fn refused(dialect: &dyn Dialect, error: Error) {
-    if let Error::InvalidParams(violations) = &error {
+pub fn refused(dialect: &dyn Dialect, error: impl Into<EdgeError>) {
+    let error = error.into();
+    if let EdgeError::Core(Error::InvalidParams(violations)) = &error {
         assert!(!violations.is_empty(), "a refusal names at least one field");
     }
     let mut buf = Vec::new();
-    dialect.error(&mut buf, &WireError::from(EdgeError::from(error)));
+    dialect.error(&mut buf, &WireError::from(error));
     let error: Value = serde_json::from_str(checked(&buf)).expect("an error is JSON for everybody");
     assert!(error["code"].is_i64());
 }

@@ -3,6 +3,7 @@
 pub mod chop;
 pub mod dialect;
 pub mod standard;
+pub mod values;
 
 use std::sync::Arc;
 

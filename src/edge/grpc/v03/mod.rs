@@ -1,8 +1,8 @@
 //! gRPC as A2A 0.3 has it: the service `a2a.v1.A2AService`, for which nobody publishes code. Its messages are those of
 //! HTTP+JSON in 0.3, whose ProtoJSON the dialect [`a2a_v03_http`](crate::edge::a2a_v03_http) is.
 
-mod decode;
-mod encode;
+pub mod decode;
+pub mod encode;
 pub mod messages;
 mod status;
 mod stream;
