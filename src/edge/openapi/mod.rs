@@ -12,7 +12,7 @@
 //! | `components.json`, `responses.json` | parameters, headers, bodies; answers |
 //! | `schemas/` | the objects: of 1.0, of 0.3 over JSON-RPC and over HTTP+JSON, of `message.send`; errors; the card |
 //!
-//! Three members of a path in these files are instructions and not OpenAPI: see [`assemble`].
+//! Three members of a path in these files are instructions and not OpenAPI: see `assemble.rs`.
 
 mod assemble;
 
