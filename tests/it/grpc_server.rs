@@ -10,9 +10,8 @@ use tonic_reflection::pb::{v1, v1alpha};
 
 use super::grpc::{followed, next, say};
 use super::support::client::PATIENCE;
-use super::support::dify_frames::{message, message_end};
 use super::support::wires::grpc::{channel, client};
-use super::support::{FakeDify, Gateway, Reply, Step};
+use super::support::{FakeDify, Gateway};
 
 const A2A: &str = "lf.a2a.v1.A2AService";
 
@@ -111,14 +110,7 @@ async fn q01_the_service_and_its_eleven_rpcs_are_told_by_reflection() {
 
 #[tokio::test]
 async fn grpc_has_a_port_of_its_own_if_it_is_to() {
-    let dify = FakeDify::chat(|received| {
-        Reply::stream(vec![
-            Step::Send(message(received, "run", "so far")),
-            Step::WaitForStop("run".to_owned()),
-            Step::Send(message_end(received, "run")),
-        ])
-    })
-    .await;
+    let dify = FakeDify::until_stopped().await;
     let gateway = Gateway::before(&dify, &[("GRPC_PORT", "0"), ("SHUTDOWN_GRACE", "100ms")]).await;
     let own = gateway.grpc_addr.expect("a port");
     assert_ne!(own, gateway.addr);

@@ -19,10 +19,9 @@ use super::files::DOT;
 use super::grpc::{GRPC, framed, raw, status};
 use super::grpc_server::reflected;
 use super::support::client::{PATIENCE, send};
-use super::support::dify_frames::{message, message_end};
 use super::support::wires::grpc::{channel, with_metadata};
 use super::support::wires::grpc_03::{self, stream, unary};
-use super::support::{App, FakeDify, Gateway, Reply, Step};
+use super::support::{App, FakeDify, Gateway};
 
 const A2A: &str = "a2a.v1.A2AService";
 
@@ -97,14 +96,7 @@ async fn o02_o03_o12_a_turn_is_streamed_to_its_final_and_read() {
 #[tokio::test]
 async fn o04_o06_a_task_is_followed_and_canceled_by_its_name() {
     use a2a_pb::proto::TaskState;
-    let dify = FakeDify::chat(|received| {
-        Reply::stream(vec![
-            Step::Send(message(received, "run", "so far")),
-            Step::WaitForStop("run".to_owned()),
-            Step::Send(message_end(received, "run")),
-        ])
-    })
-    .await;
+    let dify = FakeDify::until_stopped().await;
     let gateway = Gateway::before(&dify, &[]).await;
     let channel = channel(gateway.addr).await;
     let mut request = said("x", "c");

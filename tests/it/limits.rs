@@ -62,14 +62,7 @@ async fn n07_beyond_the_ceiling_a_caller_is_told_when_to_come_back() {
 
 #[tokio::test]
 async fn n05_a_shutdown_ends_what_runs_cleanly_and_open_streams_hear_of_it() {
-    let dify = FakeDify::chat(|received| {
-        Reply::stream(vec![
-            Step::Send(message(received, "run", "so far")),
-            Step::WaitForStop("run".to_owned()),
-            Step::Send(super::support::dify_frames::message_end(received, "run")),
-        ])
-    })
-    .await;
+    let dify = FakeDify::until_stopped().await;
     let gateway = Gateway::before(&dify, &[("SHUTDOWN_GRACE", "100ms")]).await;
     let mut stream = gateway.client.stream("SendStreamingMessage", &send("x", None)).await;
     let mut events = vec![stream.next().await.expect("the task")];

@@ -8,7 +8,7 @@ use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 
 use super::streams::follow;
 use super::support::client::{PATIENCE, send};
-use super::support::dify_frames::{self, message, message_end};
+use super::support::dify_frames::{self, message};
 use super::support::fake_dify::KEY;
 use super::support::{Client, FakeDify, Gateway, Reply, Step};
 
@@ -71,14 +71,7 @@ impl Serving {
 
 #[tokio::test]
 async fn a09_n05_serve_prints_where_it_listens_and_ends_in_order_when_told_to() {
-    let dify = FakeDify::chat(|received| {
-        Reply::stream(vec![
-            Step::Send(message(received, "run", "so far")),
-            Step::WaitForStop("run".to_owned()),
-            Step::Send(message_end(received, "run")),
-        ])
-    })
-    .await;
+    let dify = FakeDify::until_stopped().await;
     let url = dify.url();
     let env = [
         ("DIFY_API_URL", url.as_str()),
@@ -108,14 +101,7 @@ async fn a09_n05_serve_prints_where_it_listens_and_ends_in_order_when_told_to() 
 
 #[tokio::test]
 async fn a10_a_cancel_leaves_a_line_in_the_log() {
-    let dify = FakeDify::chat(|received| {
-        Reply::stream(vec![
-            Step::Send(message(received, "run", "so far")),
-            Step::WaitForStop("run".to_owned()),
-            Step::Send(message_end(received, "run")),
-        ])
-    })
-    .await;
+    let dify = FakeDify::until_stopped().await;
     let url = dify.url();
     let env = [("DIFY_API_URL", url.as_str()), ("DIFY_API_KEY", KEY), ("HOST", "127.0.0.1"), ("PORT", "0")];
     let serving = Serving::start(&[], &env).await;

@@ -152,6 +152,18 @@ impl FakeDify {
         Self { addr, state, _serving: serving }
     }
 
+    /// Says one word and goes on only when its task, `run`, is stopped, as Dify does: with an ordinary end.
+    pub async fn until_stopped() -> Self {
+        Self::chat(|received| {
+            Reply::stream(vec![
+                Step::Send(dify_frames::message(received, "run", "so far")),
+                Step::WaitForStop("run".to_owned()),
+                Step::Send(dify_frames::message_end(received, "run")),
+            ])
+        })
+        .await
+    }
+
     /// Echoes what was said, word by word, as a chat app.
     pub async fn echo() -> Self {
         Self::chat(|received| Reply::bytes(dify_frames::echo(received))).await
